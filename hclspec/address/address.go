@@ -1,0 +1,394 @@
+// Package address names the things a configuration declares: one Address for each
+// block instance, the same value in the graph, the plan, the ledger and all JSON.
+//
+// It is a leaf without dependencies, so that every package may speak of addresses
+// without knowing the language they are written in.
+package address
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Type is the first part of an address: which sort of block it names.
+type Type string
+
+// The block types that have addresses. The values are what references are written with.
+const (
+	Variable  Type = "var"
+	Local     Type = "local"
+	Output    Type = "output"
+	Source    Type = "source"
+	Detector  Type = "detector"
+	Rule      Type = "rule"
+	RateLimit Type = "rate_limit"
+	Sink      Type = "sink"
+)
+
+// HasKind reports whether addresses of the type have a kind between type and name,
+// as in source.http.app; var.x, local.x and output.x have none.
+func (t Type) HasKind() bool {
+	switch t {
+	case Source, Detector, Rule, RateLimit, Sink:
+		return true
+	}
+	return false
+}
+
+func (t Type) valid() bool {
+	switch t {
+	case Variable, Local, Output:
+		return true
+	}
+	return t.HasKind()
+}
+
+// Module is the path of module calls that leads to a block, in its written form:
+// "" for the root module, else for example `module.a["k"].module.b`.
+type Module string
+
+// Root is the path of the root module.
+const Root Module = ""
+
+// Child returns the path of the call name (with instance key, or NoKey) inside m.
+func (m Module) Child(name string, key Key) Module {
+	s := "module." + name + key.String()
+	if m == Root {
+		return Module(s)
+	}
+	return m + "." + Module(s)
+}
+
+// Key is an instance key: nothing, an integer (count) or a string (for_each).
+// The zero value is NoKey. Keys are comparable.
+type Key struct {
+	kind keyKind
+	num  int
+	str  string
+}
+
+type keyKind uint8
+
+const (
+	noKey keyKind = iota
+	intKey
+	stringKey
+)
+
+// NoKey is the key of a block that is not repeated.
+var NoKey = Key{}
+
+// IntKey returns the key of a count instance.
+func IntKey(n int) Key { return Key{kind: intKey, num: n} }
+
+// StringKey returns the key of a for_each instance.
+func StringKey(s string) Key { return Key{kind: stringKey, str: s} }
+
+// String returns the key with its brackets, quoted as in the language (`["web"]`,
+// `[0]`), or "" for NoKey.
+func (k Key) String() string {
+	switch k.kind {
+	case intKey:
+		return "[" + strconv.Itoa(k.num) + "]"
+	case stringKey:
+		return "[" + quote(k.str) + "]"
+	}
+	return ""
+}
+
+// Int returns the number of an integer key.
+func (k Key) Int() (int, bool) { return k.num, k.kind == intKey }
+
+// Str returns the text of a string key.
+func (k Key) Str() (string, bool) { return k.str, k.kind == stringKey }
+
+// Address names one instance of one block. It is comparable and may be a map key.
+type Address struct {
+	Module Module
+	Type   Type
+	Kind   string // "" where the type has no kinds
+	Name   string
+	Key    Key
+}
+
+// Of returns the address of an unrepeated block of the root module.
+func Of(t Type, kind, name string) Address {
+	return Address{Type: t, Kind: kind, Name: name}
+}
+
+// IsZero reports whether a names nothing.
+func (a Address) IsZero() bool { return a == Address{} }
+
+// String returns the address as it is written in the language and on the command line.
+func (a Address) String() string {
+	if a.IsZero() {
+		return ""
+	}
+	var b strings.Builder
+	if a.Module != Root {
+		b.WriteString(string(a.Module))
+		b.WriteByte('.')
+	}
+	b.WriteString(string(a.Type))
+	if a.Kind != "" {
+		b.WriteByte('.')
+		b.WriteString(a.Kind)
+	}
+	b.WriteByte('.')
+	b.WriteString(a.Name)
+	b.WriteString(a.Key.String())
+	return b.String()
+}
+
+// Block returns the address without its instance key: the block that declares it.
+func (a Address) Block() Address {
+	a.Key = NoKey
+	return a
+}
+
+// Less orders addresses by module, type, kind, name and key, numbers before texts.
+func (a Address) Less(b Address) bool { return a.Compare(b) < 0 }
+
+// Compare returns -1, 0 or +1 in the order of Less.
+func (a Address) Compare(b Address) int {
+	for _, c := range [...]int{
+		strings.Compare(string(a.Module), string(b.Module)),
+		strings.Compare(string(a.Type), string(b.Type)),
+		strings.Compare(a.Kind, b.Kind),
+		strings.Compare(a.Name, b.Name),
+		int(a.Key.kind) - int(b.Key.kind),
+		a.Key.num - b.Key.num,
+		strings.Compare(a.Key.str, b.Key.str),
+	} {
+		if c < 0 {
+			return -1
+		}
+		if c > 0 {
+			return 1
+		}
+	}
+	return 0
+}
+
+// MarshalText writes the address in its written form.
+func (a Address) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (a *Address) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*a = Address{}
+		return nil
+	}
+	p, err := Parse(string(text))
+	if err != nil {
+		return err
+	}
+	*a = p
+	return nil
+}
+
+// Parse reads an address in its written form. The error says where it stops making sense.
+func Parse(s string) (Address, error) {
+	p := parser{in: s}
+	a, err := p.address()
+	if err != nil {
+		return Address{}, fmt.Errorf("parse address %q: %w", s, err)
+	}
+	return a, nil
+}
+
+type parser struct {
+	in  string
+	pos int
+}
+
+func (p *parser) address() (Address, error) {
+	var a Address
+	word, err := p.name()
+	if err != nil {
+		return a, err
+	}
+	for word == "module" {
+		if err := p.dot(); err != nil {
+			return a, err
+		}
+		name, err := p.name()
+		if err != nil {
+			return a, err
+		}
+		key, err := p.key()
+		if err != nil {
+			return a, err
+		}
+		a.Module = a.Module.Child(name, key)
+		if err := p.dot(); err != nil {
+			return a, err
+		}
+		if word, err = p.name(); err != nil {
+			return a, err
+		}
+	}
+	a.Type = Type(word)
+	if !a.Type.valid() {
+		return a, fmt.Errorf("%q is not one of source, sink, detector, rule, rate_limit, var, local, output", word)
+	}
+	if err := p.dot(); err != nil {
+		return a, err
+	}
+	if a.Name, err = p.name(); err != nil {
+		return a, err
+	}
+	if a.Type.HasKind() {
+		a.Kind = a.Name
+		if err := p.dot(); err != nil {
+			return a, fmt.Errorf("%w (an address of a %s reads %s.KIND.NAME)", err, word, word)
+		}
+		if a.Name, err = p.name(); err != nil {
+			return a, err
+		}
+	}
+	if a.Key, err = p.key(); err != nil {
+		return a, err
+	}
+	if p.pos != len(p.in) {
+		return a, fmt.Errorf("unexpected %q at offset %d", p.in[p.pos:], p.pos)
+	}
+	return a, nil
+}
+
+func (p *parser) dot() error {
+	if p.pos >= len(p.in) || p.in[p.pos] != '.' {
+		return fmt.Errorf("expected a dot at offset %d", p.pos)
+	}
+	p.pos++
+	return nil
+}
+
+func (p *parser) name() (string, error) {
+	start := p.pos
+	for p.pos < len(p.in) {
+		r, n := utf8.DecodeRuneInString(p.in[p.pos:])
+		if r == utf8.RuneError && n <= 1 {
+			return "", fmt.Errorf("invalid UTF-8 at offset %d", p.pos)
+		}
+		if r != '_' && !unicode.IsLetter(r) && (p.pos == start || (r != '-' && !unicode.IsDigit(r) && !unicode.Is(unicode.Mn, r) && !unicode.Is(unicode.Mc, r) && !unicode.Is(unicode.Pc, r))) {
+			break
+		}
+		p.pos += n
+	}
+	if p.pos == start {
+		return "", fmt.Errorf("expected a name at offset %d", start)
+	}
+	return p.in[start:p.pos], nil
+}
+
+func (p *parser) key() (Key, error) {
+	if p.pos >= len(p.in) || p.in[p.pos] != '[' {
+		return NoKey, nil
+	}
+	p.pos++
+	if p.pos < len(p.in) && p.in[p.pos] == '"' {
+		text, err := p.quoted()
+		if err != nil {
+			return NoKey, err
+		}
+		return StringKey(text), p.closing()
+	}
+	end := strings.IndexByte(p.in[p.pos:], ']')
+	if end < 0 {
+		return NoKey, fmt.Errorf("missing ] after offset %d", p.pos)
+	}
+	n, err := strconv.Atoi(p.in[p.pos : p.pos+end])
+	if err != nil || n < 0 || strconv.Itoa(n) != p.in[p.pos:p.pos+end] {
+		return NoKey, fmt.Errorf("%q is neither a number nor a quoted text", p.in[p.pos:p.pos+end])
+	}
+	p.pos += end
+	return IntKey(n), p.closing()
+}
+
+func (p *parser) closing() error {
+	if p.pos >= len(p.in) || p.in[p.pos] != ']' {
+		return fmt.Errorf("missing ] at offset %d", p.pos)
+	}
+	p.pos++
+	return nil
+}
+
+// quoted reads a text in the language's quotes, the inverse of quote.
+func (p *parser) quoted() (string, error) {
+	var b strings.Builder
+	for i := p.pos + 1; i < len(p.in); i++ {
+		switch c := p.in[i]; c {
+		case '"':
+			p.pos = i + 1
+			return b.String(), nil
+		case '$', '%':
+			b.WriteByte(c)
+			if strings.HasPrefix(p.in[i+1:], string(c)+"{") {
+				i++ // the doubled sign that escapes a template sequence
+			}
+		case '\\':
+			i++
+			if i >= len(p.in) {
+				return "", fmt.Errorf("unfinished escape at offset %d", i-1)
+			}
+			switch p.in[i] {
+			case 'n':
+				b.WriteByte('\n')
+			case 'r':
+				b.WriteByte('\r')
+			case 't':
+				b.WriteByte('\t')
+			case '"', '\\':
+				b.WriteByte(p.in[i])
+			case 'u':
+				if i+4 >= len(p.in) {
+					return "", fmt.Errorf("unfinished escape at offset %d", i-1)
+				}
+				n, err := strconv.ParseUint(p.in[i+1:i+5], 16, 32)
+				if err != nil {
+					return "", fmt.Errorf("bad escape at offset %d", i-1)
+				}
+				b.WriteRune(rune(n))
+				i += 4
+			default:
+				return "", fmt.Errorf("unknown escape \\%c at offset %d", p.in[i], i-1)
+			}
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return "", fmt.Errorf("missing closing quote after offset %d", p.pos)
+}
+
+// quote writes a text as the language does, control characters escaped, so that an
+// address is one printable line whatever its keys hold.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\r':
+			b.WriteString(`\r`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case (r == '$' || r == '%') && strings.HasPrefix(s[i+1:], "{"):
+			b.WriteRune(r)
+			b.WriteRune(r)
+		case r < 0x20 || r == 0x7f || (r <= 0xffff && !unicode.IsPrint(r)):
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
