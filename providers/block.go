@@ -1,0 +1,316 @@
+package providers
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/gohcl"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"tidegate/hclspec/mark"
+)
+
+// Block is the body of one block, taken apart once by its kind's schema. Its expressions are
+// evaluated as often as needed, without looking at the syntax again.
+type Block struct {
+	Kind  *Kind
+	Range hcl.Range // of the block's header
+	part
+}
+
+// part is a body or a nested body.
+type part struct {
+	schema *Schema
+	attrs  []attribute
+	blocks []nested
+	rng    hcl.Range
+}
+
+type attribute struct {
+	*Attribute
+	expr hcl.Expression
+	rng  hcl.Range // of the name
+}
+
+type nested struct {
+	*NestedBlock
+	part
+}
+
+// Compile takes a body apart. Every unknown, missing or repeated name is an error that
+// points at its place and names the nearest valid one.
+func (k *Kind) Compile(body hcl.Body, header hcl.Range) (*Block, hcl.Diagnostics) {
+	b := &Block{Kind: k, Range: header}
+	p, diags := compile(k.Schema, body, header)
+	b.part = p
+	return b, diags
+}
+
+func compile(s *Schema, body hcl.Body, header hcl.Range) (part, hcl.Diagnostics) {
+	p := part{schema: s, rng: header}
+	content, diags := body.Content(s.body())
+	for _, a := range s.Attributes {
+		if attr := content.Attributes[a.Name]; attr != nil {
+			p.attrs = append(p.attrs, attribute{a, attr.Expr, attr.NameRange})
+		}
+	}
+	for _, b := range s.Blocks {
+		var found []*hcl.Block
+		for _, block := range content.Blocks {
+			if block.Type == b.Name {
+				found = append(found, block)
+			}
+		}
+		if len(found) > 1 && !b.Repeated {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  fmt.Sprintf("Duplicate %s block", b.Name),
+				Detail:   fmt.Sprintf("Only one %s block is allowed; the first is at %s.", b.Name, found[0].DefRange),
+				Subject:  &found[1].DefRange,
+			})
+			found = found[:1]
+		}
+		if len(found) == 0 && b.Required {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  fmt.Sprintf("Missing %s block", b.Name),
+				Detail:   fmt.Sprintf("At least one %s block is required here.", b.Name),
+				Subject:  &header,
+			})
+		}
+		for _, block := range found {
+			sub, more := compile(b.Schema, block.Body, block.DefRange)
+			diags = append(diags, more...)
+			p.blocks = append(p.blocks, nested{b, sub})
+		}
+	}
+	return p, diags
+}
+
+// Expressions calls yield for every expression in the block, with the attribute it belongs
+// to; names of nested attributes have the block's name before a dot.
+func (b *Block) Expressions(yield func(name string, a *Attribute, expr hcl.Expression)) {
+	b.expressions("", yield)
+}
+
+func (p *part) expressions(prefix string, yield func(string, *Attribute, hcl.Expression)) {
+	for _, a := range p.attrs {
+		yield(prefix+a.Name, a.Attribute, a.expr)
+	}
+	for i := range p.blocks {
+		p.blocks[i].expressions(prefix+p.blocks[i].Name+".", yield)
+	}
+}
+
+// Expression returns the expression of a top-level attribute, nil if it is not set.
+func (b *Block) Expression(name string) hcl.Expression {
+	for _, a := range b.attrs {
+		if a.Name == name {
+			return a.expr
+		}
+	}
+	return nil
+}
+
+// AttributeRange returns where the named top-level attribute's value stands, or the block.
+func (b *Block) AttributeRange(name string) hcl.Range {
+	if e := b.Expression(name); e != nil {
+		return e.Range()
+	}
+	name, rest, found := strings.Cut(name, ".")
+	for i := range b.blocks {
+		if b.blocks[i].Name != name {
+			continue
+		}
+		for _, a := range b.blocks[i].attrs {
+			if found && a.Name == rest {
+				return a.expr.Range()
+			}
+		}
+		return b.blocks[i].rng
+	}
+	return b.Range
+}
+
+// Evaluate evaluates all attributes but those kept as expressions and returns them as one
+// object: only what is set, converted to the schema's types, credentials and sensitive values
+// marked, nested blocks as an object or (repeated) a tuple of objects. Null counts as not set.
+// Unknown values stay unknown.
+func (b *Block) Evaluate(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	return b.EvaluateWith(func(string, hcl.Expression) *hcl.EvalContext { return ctx })
+}
+
+// EvaluateWith is Evaluate with a context of its own for each expression, so that an
+// expression need see only what it references.
+func (b *Block) EvaluateWith(scope func(name string, expr hcl.Expression) *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	return b.evaluate("", scope)
+}
+
+func (p *part) evaluate(prefix string, scope func(string, hcl.Expression) *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	var diags hcl.Diagnostics
+	out := make(map[string]cty.Value, len(p.attrs)+len(p.blocks))
+	for _, a := range p.attrs {
+		if a.Expression {
+			continue
+		}
+		v, more := a.evaluate(scope(prefix+a.Name, a.expr))
+		diags = append(diags, more...)
+		if v != cty.NilVal && !(v.IsKnown() && v.IsNull()) {
+			out[a.Name] = v
+		}
+	}
+	repeated := make(map[string][]cty.Value)
+	for i := range p.blocks {
+		n := &p.blocks[i]
+		v, more := n.evaluate(prefix+n.Name+".", scope)
+		diags = append(diags, more...)
+		if n.Repeated {
+			repeated[n.Name] = append(repeated[n.Name], v)
+		} else {
+			out[n.Name] = v
+		}
+	}
+	for name, vs := range repeated {
+		out[name] = cty.TupleVal(vs)
+	}
+	return cty.ObjectVal(out), diags
+}
+
+func (a *attribute) evaluate(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := a.expr.Value(ctx)
+	if diags.HasErrors() {
+		// One mistake makes one complaint: what depends on the value is not judged.
+		return cty.UnknownVal(a.Type), diags
+	}
+	rng := a.expr.Range()
+	fail := func(summary, detail string) (cty.Value, hcl.Diagnostics) {
+		return cty.UnknownVal(a.Type), append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &rng,
+			Expression: a.expr, EvalContext: ctx,
+		})
+	}
+	v, err := convert.Convert(v, a.Type)
+	if err != nil {
+		return fail("Unsuitable value type", fmt.Sprintf("The attribute %q takes a %s: %s.", a.Name, a.TypeName(), err))
+	}
+	if a.Required && v.IsKnown() && v.IsNull() {
+		return fail("Missing required value", fmt.Sprintf("The attribute %q is required and may not be null.", a.Name))
+	}
+	if plain, _ := v.Unmark(); plain.IsKnown() && !plain.IsNull() {
+		if a.Duration {
+			if _, err := ParseDuration(plain.AsString()); err != nil {
+				return fail("Bad duration", fmt.Sprintf("The attribute %q: %s.", a.Name, err))
+			}
+		}
+		if len(a.Values) > 0 && !slices.Contains(a.Values, plain.AsString()) {
+			return fail("Unsupported value", fmt.Sprintf("The attribute %q takes one of %s, not %q.", a.Name, quotedList(a.Values), plain.AsString()))
+		}
+	}
+	if a.Credential {
+		v = v.Mark(mark.Sensitive)
+	}
+	return v, diags
+}
+
+func quotedList(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = fmt.Sprintf("%q", w)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// Configured is a block's configuration as Go values.
+type Configured struct {
+	Settings any // *SourceSettings and so on; nil for a detector
+	Config   any // the kind's own struct
+	Values   cty.Value
+
+	kind  *Kind
+	block *Block
+}
+
+// Configure decodes what Evaluate returned into the kind's structs. b may be nil: then the
+// values come from a plan or the ledger, and attributes kept as expressions are absent.
+// All values must be known.
+func (k *Kind) Configure(values cty.Value, b *Block) (*Configured, hcl.Diagnostics) {
+	c := &Configured{Values: values, kind: k, block: b, Config: k.config()}
+	body := &valueBody{schema: k.Schema, values: values}
+	if b != nil {
+		body.raw = &b.part
+	}
+	diags := gohcl.DecodeBody(body, nil, c.Config)
+	if k.settings != nil {
+		c.Settings = k.settings()
+		diags = append(diags, gohcl.DecodeBody(body, nil, c.Settings)...)
+	}
+	return c, diags
+}
+
+// build makes the instance and turns a mistake in an attribute into a diagnostic at its place.
+func (c *Configured) instance(env Env) (any, hcl.Diagnostics) {
+	if env.Sensitive == nil {
+		env.Sensitive = func(name string) bool {
+			ty := c.Values.Type()
+			return ty.HasAttribute(name) && mark.Has(c.Values.GetAttr(name))
+		}
+	}
+	v, err := c.kind.build(c.Config, env)
+	if err == nil {
+		return v, nil
+	}
+	diag := &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  fmt.Sprintf("Invalid %s %q", strings.ReplaceAll(c.kind.Type, "_", " "), c.kind.Name),
+		Detail:   sentence(err.Error()),
+	}
+	if c.block != nil {
+		rng := c.block.Range
+		var at *AttributeError
+		if errors.As(err, &at) {
+			rng = c.block.AttributeRange(at.Attribute)
+		}
+		diag.Subject = &rng
+	} else if env.Address != "" {
+		diag.Detail = env.Address + ": " + diag.Detail
+	}
+	return nil, hcl.Diagnostics{diag}
+}
+
+func sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	s = strings.ToUpper(s[:1]) + s[1:]
+	if !strings.HasSuffix(s, ".") {
+		s += "."
+	}
+	return s
+}
+
+// Source makes the source that c configures.
+func (c *Configured) Source(env Env) (Source, hcl.Diagnostics) { return instance[Source](c, env) }
+
+// Detector makes the detector that c configures.
+func (c *Configured) Detector(env Env) (Detector, hcl.Diagnostics) { return instance[Detector](c, env) }
+
+// Rule makes the rule that c configures.
+func (c *Configured) Rule(env Env) (Rule, hcl.Diagnostics) { return instance[Rule](c, env) }
+
+// RateLimit makes the rate limit that c configures.
+func (c *Configured) RateLimit(env Env) (RateLimit, hcl.Diagnostics) {
+	return instance[RateLimit](c, env)
+}
+
+// Sink makes the sink that c configures.
+func (c *Configured) Sink(env Env) (Sink, hcl.Diagnostics) { return instance[Sink](c, env) }
+
+func instance[I any](c *Configured, env Env) (I, hcl.Diagnostics) {
+	v, diags := c.instance(env)
+	i, _ := v.(I)
+	return i, diags
+}

@@ -1,0 +1,61 @@
+package providers
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Class says what an error means for the next attempt.
+type Class int
+
+const (
+	// ClassTemporary may pass by itself: try again after a back-off. It is the class of every
+	// error that says nothing else.
+	ClassTemporary Class = iota
+	// ClassPermanent stays until the configuration or the value changes: do not try again now.
+	ClassPermanent
+)
+
+type classified struct {
+	err   error
+	class Class
+	after time.Duration
+}
+
+func (e *classified) Error() string { return e.err.Error() }
+func (e *classified) Unwrap() error { return e.err }
+
+// Temporary marks an error as one that may pass by itself.
+func Temporary(err error) error { return &classified{err: err, class: ClassTemporary} }
+
+// Permanent marks an error that trying again cannot mend.
+func Permanent(err error) error { return &classified{err: err, class: ClassPermanent} }
+
+// After marks an error whose origin asked to wait at least d before the next try.
+func After(err error, d time.Duration) error {
+	return &classified{err: err, class: ClassTemporary, after: d}
+}
+
+// Classify returns what err means for the next attempt, and the wait its origin asked for.
+func Classify(err error) (Class, time.Duration) {
+	var c *classified
+	if errors.As(err, &c) {
+		return c.class, c.after
+	}
+	return ClassTemporary, 0
+}
+
+// AttributeError is a mistake in one attribute of a block, so that the engine can point at it.
+type AttributeError struct {
+	Attribute string
+	Err       error
+}
+
+func (e *AttributeError) Error() string { return e.Attribute + ": " + e.Err.Error() }
+func (e *AttributeError) Unwrap() error { return e.Err }
+
+// AttributeErrorf returns an AttributeError for the named attribute.
+func AttributeErrorf(attribute, format string, args ...any) error {
+	return &AttributeError{Attribute: attribute, Err: fmt.Errorf(format, args...)}
+}
