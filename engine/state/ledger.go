@@ -1,0 +1,174 @@
+// Package state is the ledger: what Tidegate knows that the configuration does not say.
+// For each source it holds what was accepted, for each sink what was wanted, sent and
+// acknowledged, and what is still open.
+//
+// An intent is durable before the world is touched and an outcome after, so whatever
+// fails in between (a crash, a full disk) leaves a ledger that claims less than the truth
+// and never more. A store that cannot be read or written is an error that changes nothing.
+package state
+
+import (
+	"encoding/json"
+	"time"
+
+	"tidegate/hclspec/address"
+)
+
+// Ledger is one consistent reading of the whole state, without the bytes of its blobs.
+type Ledger struct {
+	Lineage string // random, made with the state; a plan for another lineage is refused
+	Serial  int64  // grows with every commit
+	Sources map[address.Address]*Source
+	Sinks   map[address.Address]*Sink
+	// Shared holds the counters of rate limits with scope "shared", by the limit's address.
+	Shared map[string]Counter
+}
+
+// New returns an empty ledger, as of a state that does not exist yet.
+func New() *Ledger {
+	return &Ledger{
+		Sources: map[address.Address]*Source{},
+		Sinks:   map[address.Address]*Sink{},
+		Shared:  map[string]Counter{},
+	}
+}
+
+// Counter is what a rate limit remembers; see providers.Counter.
+type Counter []time.Time
+
+// Source is the row of one source.
+type Source struct {
+	Address  address.Address `json:"address"`
+	Revision int64           `json:"revision"` // grows with every write of this row; set by the store
+	// Snapshots are the accepted ones, newest first; the first is in use. At least
+	// KeepSnapshots of them are kept, and every one that a sink's acknowledged delivery names.
+	Snapshots []Snapshot `json:"snapshots,omitempty"`
+	// Validator belongs to the bytes of Snapshots[0]: handed to the next look.
+	Validator string `json:"validator,omitempty"`
+	// Judged identifies the rules, decoder and schema that Snapshots[0] passed. When it
+	// differs from the configuration's the stored bytes are judged again.
+	Judged      string             `json:"judged,omitempty"`
+	Failures    int                `json:"failures,omitempty"` // in a row
+	LastError   string             `json:"last_error,omitempty"`
+	LastSuccess time.Time          `json:"last_success,omitzero"`
+	Changes     []time.Time        `json:"changes,omitempty"` // newest last, bounded
+	Rejected    []Rejection        `json:"rejected,omitempty"`
+	Counters    map[string]Counter `json:"counters,omitempty"` // by address of the rate limit
+}
+
+// KeepSnapshots is the least number of accepted generations of a source that are kept.
+const KeepSnapshots = 3
+
+// KeepRevisions is the number of a sink's delivered contents that are kept.
+const KeepRevisions = 10
+
+// Snapshot is one accepted value of a source. Its bytes are the blob named Blob.
+type Snapshot struct {
+	Blob        string    `json:"blob"`    // hash of the original bytes
+	Key         string    `json:"key"`     // identity under the detectors: moves only when it counts
+	Version     string    `json:"version"` // as shown
+	Format      string    `json:"format"`  // decoder
+	Location    string    `json:"location,omitempty"`
+	ContentType string    `json:"content_type,omitempty"`
+	Parts       bool      `json:"parts,omitempty"` // the blob is an encoded directory
+	Size        int64     `json:"size"`
+	Sensitive   bool      `json:"sensitive,omitempty"`
+	AcceptedAt  time.Time `json:"accepted_at"`
+}
+
+// Rejection is a version that a rule refused, remembered so that it is reported once.
+type Rejection struct {
+	Hash     string    `json:"hash"`
+	Version  string    `json:"version"`
+	Time     time.Time `json:"time"`
+	Findings []string  `json:"findings,omitempty"` // redacted
+}
+
+// Sink is the row of one sink.
+type Sink struct {
+	Address  address.Address `json:"address"`
+	Revision int64           `json:"revision"` // of the row; set by the store
+	Kind     string          `json:"kind"`
+	Target   string          `json:"target"` // without credentials
+	// Sequence counts the intents ever made for this sink: part of the delivery's identity.
+	Sequence int64 `json:"sequence"`
+	// Writes counts acknowledged writes; a sink that is triggered by this one compares it.
+	Writes int64 `json:"writes"`
+	// Acknowledged is the newest delivery that was acknowledged as a whole, or adopted.
+	Acknowledged *Delivery `json:"acknowledged,omitempty"`
+	// Pending is the open intent: a delivery that was begun and whose outcome is failure or
+	// unknown. At most one.
+	Pending *Delivery `json:"pending,omitempty"`
+	// Revisions are delivered contents, newest first; number 0 is what was there before us.
+	Revisions []Revision         `json:"revisions,omitempty"`
+	Counters  map[string]Counter `json:"counters,omitempty"`
+}
+
+// Delivery is one value on its way to, or at, its target.
+type Delivery struct {
+	ID          string    `json:"id"`             // the idempotency key
+	Fingerprint string    `json:"fingerprint"`    // of what is sent
+	Hash        string    `json:"hash,omitempty"` // of the content, where the target is readable
+	At          time.Time `json:"at"`             // of the intent, then of the acknowledgement
+	Attempts    int       `json:"attempts,omitempty"`
+	Error       string    `json:"error,omitempty"` // of the last attempt, redacted
+	// Unknown is set while nobody knows whether the attempt under way reached its target.
+	Unknown bool `json:"unknown,omitempty"`
+	Adopted bool `json:"adopted,omitempty"` // the target already held the value
+	Repair  bool `json:"repair,omitempty"`  // restores an acknowledged value
+	// Payload names the blob with the block as it was applied (see Payload).
+	Payload string `json:"payload"`
+	// Causes are the versions of the sources the value was made from, with the blob of each.
+	Causes []Cause `json:"causes,omitempty"`
+	// Triggers are the tokens of the triggers that this delivery answers.
+	Triggers map[string]string `json:"triggers,omitempty"`
+}
+
+// Cause is the version of one source that a delivery was made from.
+type Cause struct {
+	Source  address.Address `json:"source"`
+	Version string          `json:"version"`
+	Blob    string          `json:"blob,omitempty"`
+}
+
+// Revision is one content a sink's target held.
+type Revision struct {
+	Number   int64     `json:"number"`
+	Time     time.Time `json:"time"`
+	Delivery string    `json:"delivery,omitempty"`
+	Cause    string    `json:"cause,omitempty"` // in words: "source.http.app at \"v2\""
+	Size     int64     `json:"size"`
+	Hash     string    `json:"hash"`
+	Payload  string    `json:"payload,omitempty"` // blob; for revision 0 the bytes themselves
+}
+
+// Payload is a sink's block as it was, or is to be, applied: enough to deliver, compare and
+// delete without the configuration. It is stored as a blob, sealed where Sensitive is set.
+type Payload struct {
+	Kind      string          `json:"kind"`
+	Values    json.RawMessage `json:"values"`              // attributes as cty JSON with its type
+	Sensitive []string        `json:"sensitive,omitempty"` // names of top-level attributes that were marked
+	ModuleDir string          `json:"module_dir"`
+	OnDestroy string          `json:"on_destroy"`
+	OnDrift   string          `json:"on_drift"`
+}
+
+// Entry is one line of the history.
+type Entry struct {
+	ID       int64           `json:"id"` // set by the store
+	Address  address.Address `json:"address"`
+	Time     time.Time       `json:"time"`
+	Action   string          `json:"action"` // accept, reject, create, update, repair, adopt, delete, forget, fail
+	Revision int64           `json:"revision"`
+	Cause    string          `json:"cause"`
+	Size     int64           `json:"size"`
+	Hash     string          `json:"hash"`
+	Delivery string          `json:"delivery,omitempty"`
+	Error    string          `json:"error,omitempty"`
+}
+
+// Clone returns a copy that shares nothing mutable with s.
+func (s *Source) Clone() *Source { return clone(s) }
+
+// Clone returns a copy that shares nothing mutable with s.
+func (s *Sink) Clone() *Sink { return clone(s) }

@@ -1,0 +1,100 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tidegate/hclspec/address"
+)
+
+// Reader reads the state. It takes no lock and changes nothing.
+type Reader interface {
+	// Load returns everything but the bytes of blobs, as of one moment.
+	Load(ctx context.Context) (*Ledger, error)
+	// Blob returns the bytes of a blob, opened if they were sealed, after comparing them
+	// with their hash. A missing blob is ErrNoBlob, a wrong one ErrCorrupt, a sealed one
+	// whose key cannot be read ErrSealed.
+	Blob(ctx context.Context, hash string) ([]byte, error)
+	// History returns the newest entries first, of one address or (zero) of all; limit 0 is all.
+	History(ctx context.Context, of address.Address, limit int) ([]Entry, error)
+	// Keyed turns the hash of something sensitive into one that tells nothing to who lacks
+	// the key of the state: equal inputs give equal outputs within one state.
+	Keyed(hash string) string
+	Close() error
+}
+
+// Store reads and writes the state. Its opener holds the lock until Close.
+type Store interface {
+	Reader
+	// Commit makes a batch durable, all of it or nothing. When it returns nil the batch
+	// survives a power cut. Row revisions are assigned to the given rows.
+	Commit(ctx context.Context, b *Batch) error
+}
+
+// Batch is what one commit writes.
+type Batch struct {
+	Sources       []*Source
+	Sinks         []*Sink
+	DeleteSources []address.Address
+	DeleteSinks   []address.Address
+	Shared        map[string]Counter
+	Blobs         []Blob // those already stored cost nothing
+	History       []Entry
+}
+
+// Empty reports whether the batch writes nothing.
+func (b *Batch) Empty() bool {
+	return len(b.Sources)+len(b.Sinks)+len(b.DeleteSources)+len(b.DeleteSinks)+len(b.Shared)+len(b.Blobs)+len(b.History) == 0
+}
+
+// Merge adds what o writes to b; where both write one row, o wins.
+func (b *Batch) Merge(o *Batch) {
+	b.Sources = append(b.Sources, o.Sources...)
+	b.Sinks = append(b.Sinks, o.Sinks...)
+	b.DeleteSources = append(b.DeleteSources, o.DeleteSources...)
+	b.DeleteSinks = append(b.DeleteSinks, o.DeleteSinks...)
+	b.Blobs = append(b.Blobs, o.Blobs...)
+	b.History = append(b.History, o.History...)
+	for k, v := range o.Shared {
+		if b.Shared == nil {
+			b.Shared = map[string]Counter{}
+		}
+		b.Shared[k] = v
+	}
+}
+
+// Blob is bytes under their name: "sha256:..." of the bytes, or Keyed of that where Sealed.
+type Blob struct {
+	Hash   string
+	Data   []byte
+	Sealed bool // encrypted in the state
+}
+
+// Errors of a store. They are wrapped with what was being done and what to do next.
+var (
+	ErrNoBlob  = errors.New("no such content in the state")
+	ErrCorrupt = errors.New("the state is damaged")
+	ErrSealed  = errors.New("the key of the state cannot be read")
+	ErrNewer   = errors.New("the state was written by a newer version of tidegate")
+)
+
+// Holder is who has the lock.
+type Holder struct {
+	PID     int       `json:"pid"`
+	Host    string    `json:"host"`
+	Command string    `json:"command"`
+	Since   time.Time `json:"since"`
+}
+
+// LockedError says that somebody else holds the state.
+type LockedError struct {
+	Path   string
+	Holder Holder
+}
+
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("the state %s is locked by process %d on %s (%s, since %s); wait for it to finish",
+		e.Path, e.Holder.PID, e.Holder.Host, e.Holder.Command, e.Holder.Since.Format(time.RFC3339))
+}
