@@ -1,0 +1,216 @@
+package hclspec
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"tidegate/hclspec/address"
+)
+
+// labelsOf maps the block types of the language to the names of their labels.
+var labelsOf = map[string][]string{
+	"tidegate":   nil,
+	"variable":   {"NAME"},
+	"locals":     nil,
+	"output":     {"NAME"},
+	"source":     {"KIND", "NAME"},
+	"detector":   {"KIND", "NAME"},
+	"rule":       {"KIND", "NAME"},
+	"rate_limit": {"KIND", "NAME"},
+	"sink":       {"KIND", "NAME"},
+}
+
+var blockTypes = slices.Sorted(maps.Keys(labelsOf))
+
+// foreign holds block types that a user of Terraform may try, and what to do instead.
+var foreign = map[string]string{
+	"module":    "modules are not supported yet. Declare the blocks in this directory.",
+	"check":     "check blocks are not supported yet. Use a rule on the source or sink, or a precondition.",
+	"moved":     "moved blocks are not supported yet. A renamed sink is adopted when its target already holds the wanted content.",
+	"removed":   "removed blocks are not supported yet. Delete the block; its on_destroy says what becomes of the target.",
+	"import":    "nothing needs to be imported. A target that already holds the wanted content is adopted.",
+	"terraform": "settings are in the tidegate block.",
+	"resource":  "what Terraform calls a resource is a sink here.",
+	"data":      "what Terraform calls a data source is a source here.",
+	"provider":  "kinds are built in and need no provider block.",
+}
+
+// A decoder turns bodies of files into the parts of a Spec, one file after the other.
+type decoder struct {
+	spec     *Spec
+	settings []*hcl.Block
+}
+
+func (d *decoder) file(body hcl.Body) hcl.Diagnostics {
+	blocks, diags := topLevel(body)
+	for _, b := range blocks {
+		diags = append(diags, d.block(b)...)
+	}
+	return diags
+}
+
+func (d *decoder) block(b *hcl.Block) hcl.Diagnostics {
+	switch b.Type {
+	case "tidegate":
+		d.settings = append(d.settings, b)
+		return nil
+	case "variable":
+		return d.variable(b)
+	case "locals":
+		return d.locals(b)
+	case "output":
+		return d.output(b)
+	}
+	return d.kindBlock(b)
+}
+
+// finish decodes what needs the whole: the settings, of which there is at most one.
+func (d *decoder) finish() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for i, b := range d.settings {
+		if i > 0 {
+			diags = append(diags, errorAt(b.DefRange, "Duplicate tidegate block",
+				"A configuration has at most one tidegate block; the first is at %s. Move the settings there.", d.settings[0].DefRange))
+			continue
+		}
+		diags = append(diags, d.spec.decodeSettings(b)...)
+	}
+	return diags
+}
+
+func (d *decoder) kindBlock(b *hcl.Block) hcl.Diagnostics {
+	diags := validNames(b)
+	if diags.HasErrors() {
+		return diags
+	}
+	block := &Block{
+		Address:  address.Of(address.Type(b.Type), b.Labels[0], b.Labels[1]),
+		Body:     b.Body,
+		DefRange: headerRange(b),
+	}
+	if first, ok := d.spec.blocks[block.Address]; ok {
+		return append(diags, duplicate(block.DefRange, b.Type, block.Address.String(), first.DefRange))
+	}
+	d.spec.blocks[block.Address] = block
+	d.spec.Blocks = append(d.spec.Blocks, block)
+	return diags
+}
+
+func duplicate(rng hcl.Range, what, name string, first hcl.Range) *hcl.Diagnostic {
+	return errorAt(rng, "Duplicate "+what, "%s is already declared at %s. Rename one of them.", name, first)
+}
+
+// headerRange is the place of a block's type and labels. hcl/json gives the opening
+// brace, which all labels of one object share.
+func headerRange(b *hcl.Block) hcl.Range {
+	if n := len(b.LabelRanges); n > 0 && b.DefRange.Start.Byte > b.LabelRanges[n-1].Start.Byte {
+		return b.LabelRanges[n-1]
+	}
+	return b.DefRange
+}
+
+// validNames checks that labels can be written in references.
+func validNames(b *hcl.Block) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for i, label := range b.Labels {
+		if hclsyntax.ValidIdentifier(label) {
+			continue
+		}
+		diags = append(diags, errorAt(b.LabelRanges[i], "Invalid name",
+			"%q cannot be the %s of a %s: it must start with a letter or underscore and hold only letters, digits, underscores and dashes.",
+			label, strings.ToLower(labelsOf[b.Type][i]), b.Type))
+	}
+	return diags
+}
+
+// topLevel returns the known blocks of a file's body by position, with the right number
+// of labels each, and complaints about everything else.
+func topLevel(body hcl.Body) (hcl.Blocks, hcl.Diagnostics) {
+	if native, ok := body.(*hclsyntax.Body); ok {
+		return nativeTopLevel(native)
+	}
+	return jsonTopLevel(body)
+}
+
+func nativeTopLevel(body *hclsyntax.Body) (hcl.Blocks, hcl.Diagnostics) {
+	var diags hcl.Diagnostics
+	for name, attr := range body.Attributes {
+		diags = append(diags, strayAttribute(name, attr.NameRange))
+	}
+	blocks := make(hcl.Blocks, 0, len(body.Blocks))
+	for _, b := range body.Blocks {
+		labels, known := labelsOf[b.Type]
+		switch {
+		case !known:
+			diags = append(diags, unknownBlock(b.Type, b.TypeRange))
+		case len(b.Labels) != len(labels):
+			diags = append(diags, wrongLabels(b))
+		default:
+			blocks = append(blocks, b.AsHCLBlock())
+		}
+	}
+	return blocks, diags
+}
+
+func strayAttribute(name string, rng hcl.Range) *hcl.Diagnostic {
+	hint := "Only blocks stand at the top level of a file; named values go into a locals block."
+	if _, ok := labelsOf[name]; ok {
+		hint = fmt.Sprintf("%s is a block: write %s, without an equals sign.", name, form(name))
+	}
+	return errorAt(rng, "Unexpected attribute", "%s", hint)
+}
+
+func unknownBlock(typ string, rng hcl.Range) *hcl.Diagnostic {
+	if hint, ok := foreign[typ]; ok {
+		return errorAt(rng, "Unsupported block type", "There are no %s blocks: %s", typ, hint)
+	}
+	return errorAt(rng, "Unsupported block type", "There are no %s blocks.%s The block types are %s.",
+		typ, didYouMean(typ, blockTypes), strings.Join(blockTypes, ", "))
+}
+
+func wrongLabels(b *hclsyntax.Block) *hcl.Diagnostic {
+	labels := labelsOf[b.Type]
+	rng := b.TypeRange
+	summary := "Missing label"
+	if len(b.Labels) > len(labels) {
+		rng = b.LabelRanges[len(labels)]
+		summary = "Extra label"
+	}
+	return errorAt(rng, summary, "This block is written %s.", form(b.Type))
+}
+
+// form shows how a block of the type begins.
+func form(typ string) string {
+	var s strings.Builder
+	s.WriteString(typ)
+	for _, l := range labelsOf[typ] {
+		fmt.Fprintf(&s, " %q", l)
+	}
+	return s.String() + " { ... }"
+}
+
+var jsonSchema = func() *hcl.BodySchema {
+	s := &hcl.BodySchema{}
+	for _, t := range blockTypes {
+		s.Blocks = append(s.Blocks, hcl.BlockHeaderSchema{Type: t, LabelNames: labelsOf[t]})
+	}
+	return s
+}()
+
+// jsonTopLevel asks with a schema, since JSON does not tell blocks from attributes.
+func jsonTopLevel(body hcl.Body) (hcl.Blocks, hcl.Diagnostics) {
+	content, rest, diags := body.PartialContent(jsonSchema)
+	stray, _ := rest.JustAttributes()
+	for _, attr := range stray {
+		diags = append(diags, unknownBlock(attr.Name, attr.NameRange))
+	}
+	slices.SortStableFunc(content.Blocks, func(a, b *hcl.Block) int {
+		return a.DefRange.Start.Byte - b.DefRange.Start.Byte
+	})
+	return content.Blocks, diags
+}

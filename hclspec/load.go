@@ -1,0 +1,123 @@
+package hclspec
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"tidegate/hclspec/address"
+)
+
+// Load reads the module in dir: all *.hcl and *.hcl.json files except *.test.hcl and
+// *.test.hcl.json, hidden files and editors' backups. Files are parsed side by side; the
+// result does not depend on timing.
+//
+// The Spec is never nil. With errors in the diagnostics it holds what could be read, and
+// must not be applied. References are not resolved: see Spec.Resolve.
+func Load(dir string) (*Spec, hcl.Diagnostics) {
+	spec := newSpec(dir)
+	names, diags := configFiles(dir)
+	if diags.HasErrors() {
+		return spec, diags
+	}
+	parsed := parseAll(dir, names)
+	sum := sha256.New()
+	dec := decoder{spec: spec}
+	for i, p := range parsed {
+		diags = append(diags, p.diags...)
+		fmt.Fprintf(sum, "%q %x\n", names[i], p.sum)
+		if p.src != nil {
+			spec.Files[p.path] = diagnosticFile(p.path, p.src)
+		}
+		if p.body != nil {
+			diags = append(diags, dec.file(p.body)...)
+		}
+	}
+	diags = append(diags, dec.finish()...)
+	spec.Hash = "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	sortDiagnostics(diags)
+	return spec, diags
+}
+
+func newSpec(dir string) *Spec {
+	abs, err := filepath.Abs(dir)
+	if err != nil { // no working directory
+		abs = filepath.Clean(dir)
+	}
+	return &Spec{
+		Dir:       abs,
+		Variables: map[string]*Variable{},
+		Locals:    map[string]*Local{},
+		Outputs:   map[string]*Output{},
+		Files:     map[string]*hcl.File{},
+		blocks:    map[address.Address]*Block{},
+	}
+}
+
+// configFiles lists the names of the directory's configuration files, sorted.
+func configFiles(dir string) ([]string, hcl.Diagnostics) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, hcl.Diagnostics{unreadableDirectory(dir, err)}
+	}
+	var names []string
+	for _, e := range entries {
+		if !e.IsDir() && isConfigFile(e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	if len(names) == 0 {
+		return nil, hcl.Diagnostics{errorWithoutPlace("No configuration files",
+			"The directory %s holds no .hcl files. Name the directory that does, or write a first configuration with \"tidegate init\".", dir)}
+	}
+	return names, nil
+}
+
+func unreadableDirectory(dir string, err error) *hcl.Diagnostic {
+	if os.IsNotExist(err) {
+		return errorWithoutPlace("Directory not found", "There is no directory %s. Name the directory that holds the .hcl files.", dir)
+	}
+	if info, statErr := os.Stat(dir); statErr == nil && !info.IsDir() {
+		return errorWithoutPlace("Not a directory", "%s is a file. A configuration is a directory of .hcl files: name that, for example %s.", dir, filepath.Dir(dir))
+	}
+	return errorWithoutPlace("Directory cannot be read", "Reading the directory %s failed: %s.", dir, err)
+}
+
+func isConfigFile(name string) bool {
+	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "#") {
+		return false
+	}
+	base, ok := strings.CutSuffix(name, ".hcl")
+	if !ok {
+		base, ok = strings.CutSuffix(name, ".hcl.json")
+	}
+	return ok && !strings.HasSuffix(base, ".test")
+}
+
+// parseAll reads and parses the files with a bounded number of workers. Results stand at
+// the index of their name.
+func parseAll(dir string, names []string) []parsedFile {
+	out := make([]parsedFile, len(names))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(runtime.NumCPU(), len(names)) {
+		wg.Go(func() {
+			for i := range next {
+				out[i] = parseFile(filepath.Join(dir, names[i]))
+			}
+		})
+	}
+	for i := range names {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return out
+}

@@ -1,0 +1,95 @@
+package hclspec
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+var outputSchema = &hcl.BodySchema{
+	Attributes: []hcl.AttributeSchema{
+		{Name: "description"}, {Name: "value", Required: true}, {Name: "sensitive"}, {Name: "depends_on"},
+	},
+	Blocks: []hcl.BlockHeaderSchema{{Type: "precondition"}},
+}
+
+func (d *decoder) output(b *hcl.Block) hcl.Diagnostics {
+	diags := validNames(b)
+	o := &Output{Name: b.Labels[0], DefRange: headerRange(b)}
+	if first, ok := d.spec.Outputs[o.Name]; ok {
+		return append(diags, duplicate(o.DefRange, "output", "The output "+o.Name, first.DefRange))
+	}
+	d.spec.Outputs[o.Name] = o
+	content, contentDiags := b.Body.Content(outputSchema)
+	diags = append(diags, contentDiags...)
+	diags = append(diags, decodeAttribute(content.Attributes, "description", &o.Description)...)
+	diags = append(diags, decodeAttribute(content.Attributes, "sensitive", &o.Sensitive)...)
+	if attr, ok := content.Attributes["value"]; ok {
+		o.Expr = attr.Expr
+	} else {
+		delete(d.spec.Outputs, o.Name) // nobody should meet a nil expression
+	}
+	if attr, ok := content.Attributes["depends_on"]; ok {
+		refs, refDiags := StaticReferences(attr.Expr)
+		diags = append(diags, refDiags...)
+		o.DependsOn = refs
+	}
+	for _, inner := range content.Blocks {
+		c, condDiags := decodeCondition(inner)
+		diags = append(diags, condDiags...)
+		if c != nil {
+			o.Preconditions = append(o.Preconditions, *c)
+		}
+	}
+	return diags
+}
+
+func (d *decoder) locals(b *hcl.Block) hcl.Diagnostics {
+	attrs, diags := b.Body.JustAttributes()
+	for _, name := range sortedNames(attrs) {
+		attr := attrs[name]
+		if !hclsyntax.ValidIdentifier(name) {
+			diags = append(diags, errorAt(attr.NameRange, "Invalid name",
+				"%q cannot be the name of a local value: it must start with a letter or underscore and hold only letters, digits, underscores and dashes.", name))
+			continue
+		}
+		if first, ok := d.spec.Locals[name]; ok {
+			diags = append(diags, duplicate(attr.NameRange, "local value", "local."+name, first.DefRange))
+			continue
+		}
+		d.spec.Locals[name] = &Local{Name: name, Expr: attr.Expr, DefRange: attr.NameRange}
+	}
+	return diags
+}
+
+// sortedNames orders attributes by position, so that the first of two wins every time.
+func sortedNames(attrs hcl.Attributes) []string {
+	names := make([]string, 0, len(attrs))
+	for name := range attrs {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if d := attrs[a].NameRange.Start.Byte - attrs[b].NameRange.Start.Byte; d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	return names
+}
+
+var conditionSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{
+	{Name: "condition", Required: true}, {Name: "error_message", Required: true},
+}}
+
+// decodeCondition reads a validation or precondition block; nil if a part is missing.
+func decodeCondition(b *hcl.Block) (*Condition, hcl.Diagnostics) {
+	content, diags := b.Body.Content(conditionSchema)
+	cond, ok := content.Attributes["condition"]
+	msg, ok2 := content.Attributes["error_message"]
+	if !ok || !ok2 {
+		return nil, diags
+	}
+	return &Condition{Condition: cond.Expr, ErrorMessage: msg.Expr, Range: b.DefRange}, diags
+}

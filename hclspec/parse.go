@@ -1,0 +1,182 @@
+package hclspec
+
+import (
+	"crypto/sha256"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/json"
+)
+
+type parsedFile struct {
+	path  string
+	src   []byte   // nil if it could not be read or is too large
+	body  hcl.Body // nil if it was not parsed
+	sum   [sha256.Size]byte
+	diags hcl.Diagnostics
+}
+
+func parseFile(path string) parsedFile {
+	p := parsedFile{path: path}
+	var diag *hcl.Diagnostic
+	if p.src, diag = readConfig(path); diag != nil {
+		p.diags = append(p.diags, diag)
+		return p
+	}
+	p.sum = sha256.Sum256(p.src)
+	p.body, p.diags = parseBytes(p.src, path)
+	return p
+}
+
+// readConfig reads a regular file of at most MaxFileBytes.
+func readConfig(path string) ([]byte, *hcl.Diagnostic) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return nil, errorAt(fileStart(path), "Not a regular file", "%s is %s. Only regular files are read as configuration.", path, describeMode(info.Mode()))
+	}
+	if err != nil {
+		return nil, unreadableFile(path, err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, unreadableFile(path, err)
+	}
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
+	if err != nil {
+		return nil, unreadableFile(path, err)
+	}
+	if len(src) > MaxFileBytes {
+		return nil, errorAt(fileStart(path), "File too large", "%s is larger than 4 MiB. Split it, or read large data with a source or file().", path)
+	}
+	return src, nil
+}
+
+func unreadableFile(path string, err error) *hcl.Diagnostic {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err
+	}
+	return errorAt(fileStart(path), "File cannot be read", "Reading %s failed: %s.", path, err)
+}
+
+func describeMode(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a directory"
+	case m&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case m&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
+}
+
+// parseBytes checks src and parses it, as JSON if the name ends in .json. The body is nil
+// when the text was refused unparsed.
+func parseBytes(src []byte, name string) (body hcl.Body, diags hcl.Diagnostics) {
+	if diag := checkText(src, name); diag != nil {
+		return nil, hcl.Diagnostics{diag}
+	}
+	// hcl has had parser panics (hashicorp/hcl#... in JSON recovery); one bad file must
+	// not take down a daemon that runs on the last good configuration.
+	defer func() {
+		if r := recover(); r != nil {
+			body, diags = nil, hcl.Diagnostics{errorAt(fileStart(name), "File cannot be parsed",
+				"The parser gave up on %s: %v. Check the file for syntax errors.", name, r)}
+		}
+	}()
+	var file *hcl.File
+	if strings.HasSuffix(name, ".json") {
+		file, diags = json.Parse(src, name)
+	} else {
+		file, diags = hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	}
+	return file.Body, diags
+}
+
+// checkText refuses what must not reach a parser: invalid UTF-8 and deep nesting.
+func checkText(src []byte, name string) *hcl.Diagnostic {
+	if !utf8.Valid(src) {
+		return placed(src, name, &scanError{invalidUTF8(src), "Invalid UTF-8", "The file is not valid UTF-8 at this place. Save it in UTF-8."})
+	}
+	if strings.HasSuffix(name, ".json") {
+		return placed(src, name, scanJSON(src))
+	}
+	return placed(src, name, scanConfig(src))
+}
+
+func invalidUTF8(src []byte) int {
+	for i := 0; i < len(src); {
+		r, n := utf8.DecodeRune(src[i:])
+		if r == utf8.RuneError && n <= 1 {
+			return i
+		}
+		i += n
+	}
+	return len(src)
+}
+
+func placed(src []byte, name string, err *scanError) *hcl.Diagnostic {
+	if err == nil {
+		return nil
+	}
+	start := positionAt(src, err.offset)
+	end := start
+	if err.offset < len(src) {
+		end.Byte++
+		end.Column++
+	}
+	return errorAt(hcl.Range{Filename: name, Start: start, End: end}, err.summary, "%s", err.detail)
+}
+
+// parseExpression parses the text of one expression from outside the files.
+func parseExpression(src, name string) (hcl.Expression, hcl.Diagnostics) {
+	if diag := checkText([]byte(src), name); diag != nil {
+		return nil, hcl.Diagnostics{diag}
+	}
+	return hclsyntax.ParseExpression([]byte(src), name, hcl.InitialPos)
+}
+
+// diagnosticFile is what Spec.Files holds of a file: its bytes, and for "in sink "file"
+// "app"" beside a snippet a syntax tree that is built only when a diagnostic asks.
+func diagnosticFile(name string, src []byte) *hcl.File {
+	return &hcl.File{Body: hcl.EmptyBody(), Bytes: src, Nav: &lazyNav{name: name, src: src}}
+}
+
+type lazyNav struct {
+	name string
+	src  []byte
+	once sync.Once
+	nav  any
+}
+
+// ContextString names the block around an offset; hcl's diagnostic writer asks for it.
+func (n *lazyNav) ContextString(offset int) string {
+	n.once.Do(n.parse)
+	if nav, ok := n.nav.(interface{ ContextString(int) string }); ok {
+		return nav.ContextString(offset)
+	}
+	return ""
+}
+
+func (n *lazyNav) parse() {
+	defer func() { _ = recover() }() // as in parseBytes; a snippet without context will do
+	if checkText(n.src, n.name) != nil {
+		return
+	}
+	if strings.HasSuffix(n.name, ".json") {
+		file, _ := json.Parse(n.src, n.name)
+		n.nav = file.Nav
+		return
+	}
+	file, _ := hclsyntax.ParseConfig(n.src, n.name, hcl.InitialPos)
+	n.nav = file.Nav
+}

@@ -1,0 +1,152 @@
+package hclspec
+
+import (
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/typeexpr"
+	"github.com/hashicorp/hcl/v2/gohcl"
+	"github.com/hashicorp/hcl/v2/json"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+)
+
+var variableSchema = &hcl.BodySchema{
+	Attributes: []hcl.AttributeSchema{
+		{Name: "description"}, {Name: "type"}, {Name: "default"}, {Name: "nullable"}, {Name: "sensitive"},
+	},
+	Blocks: []hcl.BlockHeaderSchema{{Type: "validation"}},
+}
+
+func (d *decoder) variable(b *hcl.Block) hcl.Diagnostics {
+	diags := validNames(b)
+	v := &Variable{
+		Name:       b.Labels[0],
+		Type:       cty.DynamicPseudoType,
+		Constraint: cty.DynamicPseudoType,
+		Literal:    true,
+		Nullable:   true,
+		DefRange:   headerRange(b),
+	}
+	if first, ok := d.spec.Variables[v.Name]; ok {
+		return append(diags, duplicate(v.DefRange, "variable", "The variable "+v.Name, first.DefRange))
+	}
+	d.spec.Variables[v.Name] = v
+	content, contentDiags := b.Body.Content(variableSchema)
+	diags = append(diags, contentDiags...)
+	diags = append(diags, v.decodeAttributes(content.Attributes)...)
+	for _, inner := range content.Blocks {
+		c, condDiags := decodeCondition(inner)
+		diags = append(diags, condDiags...)
+		if c != nil {
+			v.Validations = append(v.Validations, *c)
+		}
+	}
+	return diags
+}
+
+func (v *Variable) decodeAttributes(attrs hcl.Attributes) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	diags = append(diags, decodeAttribute(attrs, "description", &v.Description)...)
+	diags = append(diags, decodeAttribute(attrs, "nullable", &v.Nullable)...)
+	diags = append(diags, decodeAttribute(attrs, "sensitive", &v.Sensitive)...)
+	typed := true
+	if attr, ok := attrs["type"]; ok {
+		typeDiags := v.decodeType(attr.Expr)
+		diags = append(diags, typeDiags...)
+		typed = !typeDiags.HasErrors()
+	}
+	if attr, ok := attrs["default"]; ok {
+		diags = append(diags, v.decodeDefault(attr.Expr, typed)...)
+	}
+	return diags
+}
+
+// decodeAttribute decodes a constant into a Go value; null and absence leave it alone.
+func decodeAttribute[T any](attrs hcl.Attributes, name string, into *T) hcl.Diagnostics {
+	attr, ok := attrs[name]
+	if !ok {
+		return nil
+	}
+	var p *T
+	diags := gohcl.DecodeExpression(attr.Expr, nil, &p)
+	if p != nil && !diags.HasErrors() {
+		*into = *p
+	}
+	return diags
+}
+
+func (v *Variable) decodeType(expr hcl.Expression) hcl.Diagnostics {
+	if diag := checkTypeString(expr); diag != nil {
+		return hcl.Diagnostics{diag}
+	}
+	ty, defaults, diags := typeexpr.TypeConstraintWithDefaults(expr)
+	if diags.HasErrors() {
+		return diags
+	}
+	v.Constraint, v.Defaults = ty, defaults
+	v.Type = ty.WithoutOptionalAttributesDeep()
+	v.Literal = ty.IsPrimitiveType()
+	return diags
+}
+
+// checkTypeString scans a type in JSON, a string that typeexpr parses as an expression
+// and that the scan of the file took for a template.
+func checkTypeString(expr hcl.Expression) *hcl.Diagnostic {
+	text, ok := jsonString(expr)
+	if !ok {
+		return nil
+	}
+	if err := scanConfig([]byte(text)); err != nil {
+		return errorAt(expr.Range(), err.summary, "%s", err.detail)
+	}
+	return nil
+}
+
+// jsonString returns the text of an expression that is a string in a JSON file.
+func jsonString(expr hcl.Expression) (string, bool) {
+	if !json.IsJSONExpression(expr) {
+		return "", false
+	}
+	val, diags := expr.Value(nil)
+	if diags.HasErrors() || val.IsNull() || val.Type() != cty.String {
+		return "", false
+	}
+	return val.AsString(), true
+}
+
+// decodeDefault evaluates the default, which must be constant. Without a valid type it
+// stands as given, so that the variable does not count as required.
+func (v *Variable) decodeDefault(expr hcl.Expression, typed bool) hcl.Diagnostics {
+	val, diags := expr.Value(nil)
+	if diags.HasErrors() {
+		v.Default = cty.UnknownVal(v.Type)
+		for _, d := range diags {
+			d.Detail += " A default must be a constant: it cannot use references or functions. Compute the value in a locals block."
+		}
+		return diags
+	}
+	if !typed {
+		v.Default = val
+		return diags
+	}
+	converted, err := v.convert(val)
+	if err != nil {
+		v.Default = cty.UnknownVal(v.Type)
+		return append(diags, errorAt(expr.Range(), "Invalid default",
+			"The default of var.%s does not fit its type %s: %s.", v.Name, typeexpr.TypeString(v.Constraint), describeConversion(err)))
+	}
+	v.Default = converted
+	if converted.IsNull() && !v.Nullable {
+		diags = append(diags, errorAt(expr.Range(), "Invalid default",
+			"var.%s is not nullable, so its default cannot be null. Remove the default to require a value.", v.Name))
+	}
+	return diags
+}
+
+// convert gives a value the variable's type, filling in the defaults of optional
+// attributes first.
+func (v *Variable) convert(val cty.Value) (cty.Value, error) {
+	if v.Defaults != nil && !val.IsNull() {
+		val = v.Defaults.Apply(val)
+	}
+	return convert.Convert(val, v.Constraint)
+}
