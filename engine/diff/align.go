@@ -233,9 +233,9 @@ func longestAscending(pairs []run) []run {
 // interner hands out one rune for each distinct key.
 type interner[K comparable] struct{ known map[K]rune }
 
-// maxDistinct is how many distinct elements an interner is asked to hold: go-diff fails near 1.1
-// million runes, and long before that nobody reads the diff.
-const maxDistinct = 200_000
+// maxDistinct is how many distinct elements an interner is asked to hold. There are
+// 1.1 million runes, and go-diff panics when they run out.
+const maxDistinct = 1_000_000
 
 // rune returns the rune of key. The surrogates are left out: go-diff keeps its results as
 // strings, which would turn each of them into the same replacement character.

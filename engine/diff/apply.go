@@ -3,10 +3,8 @@ package diff
 import (
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/zclconf/go-cty/cty"
-	ctyjson "github.com/zclconf/go-cty/cty/json"
 )
 
 // Apply makes the changes that Values found between v and another value, and so returns that other
@@ -153,26 +151,6 @@ func applySet(v cty.Value, changes []Change, depth int) (cty.Value, error) {
 		return cty.SetValEmpty(v.Type().ElementType()), nil
 	}
 	return cty.SetValFromValueSet(set), nil
-}
-
-// elementStep names a member of a set: a primitive one by its text, others by their JSON.
-func elementStep(v cty.Value) Step {
-	s := Step{Kind: Element}
-	switch {
-	case v.IsNull():
-		s.Name = "null"
-	case v.Type() == cty.String:
-		s.Name = v.AsString()
-	case v.Type() == cty.Number:
-		s.Name = v.AsBigFloat().Text('f', -1)
-	case v.Type() == cty.Bool:
-		s.Name = strconv.FormatBool(v.True())
-	default:
-		if text, err := ctyjson.Marshal(v, v.Type()); err == nil {
-			s.Name = string(text)
-		}
-	}
-	return s
 }
 
 func mappingLike(t cty.Type, members map[string]cty.Value) cty.Value {

@@ -1,7 +1,5 @@
 package diff
 
-import "github.com/zclconf/go-cty/cty"
-
 // maxLikeKeys bounds how many attributes of an object are looked at for likeness.
 const maxLikeKeys = 64
 
@@ -10,54 +8,50 @@ var identityKeys = []string{"id", "name", "key"}
 
 // likenesses rates each member of before against each of after. All ratings are above zero, so that
 // of two ways to pair members the one with more pairs wins unless likeness speaks against it.
-func likenesses(before, after []cty.Value) [][]int {
-	shallowAfter := make([]map[string]cty.Value, len(after))
-	for j, v := range after {
-		shallowAfter[j] = shallow(v)
-	}
+func likenesses(before, after []node) [][]int {
 	out := make([][]int, len(before))
-	for i, v := range before {
-		was := shallow(v)
+	for i := range before {
 		out[i] = make([]int, len(after))
 		for j := range after {
-			out[i][j] = likeness(was, shallowAfter[j])
+			out[i][j] = likeness(&before[i], &after[j])
 		}
 	}
 	return out
 }
 
-// likeness counts equal attributes, those that identify many times.
-func likeness(a, b map[string]cty.Value) int {
+// likeness counts the attributes that two objects share, those that identify many times.
+func likeness(a, b *node) int {
 	points := 1
-	if len(a) == 0 || len(b) == 0 {
+	if !rated(a) || !rated(b) {
 		return points
 	}
-	for key, v := range a {
-		if w, ok := b[key]; ok && equal(v, w) {
-			points += 2
+	for i, j := 0, 0; i < len(a.kids) && j < len(b.kids); {
+		x, y := &a.kids[i], &b.kids[j]
+		switch {
+		case x.name < y.name:
+			i++
+		case y.name < x.name:
+			j++
+		default:
+			if alike(x, y) {
+				points += 2
+			}
+			i, j = i+1, j+1
 		}
 	}
-	for _, key := range identityKeys {
-		v, inA := a[key]
-		w, inB := b[key]
-		if inA && inB && equal(v, w) {
+	for _, name := range identityKeys {
+		if x, y := a.kid(name), b.kid(name); x != nil && y != nil && alike(x, y) {
 			points += 4 * maxLikeKeys
 		}
 	}
 	return points
 }
 
-// shallow returns the attributes of an object or map that hold no further values; none of one with
-// very many, which is told apart by its place alone.
-func shallow(v cty.Value) map[string]cty.Value {
-	if v.IsMarked() || kindOf(v) != kindMapping || v.LengthInt() > maxLikeKeys {
-		return nil
-	}
-	out := map[string]cty.Value{}
-	for key, attr := range v.AsValueMap() {
-		if !attr.IsMarked() && attr.Type().IsPrimitiveType() {
-			out[key] = attr
-		}
-	}
-	return out
+// alike reports whether two attributes speak for one member. Secrets do not: which members
+// are paired must not tell of them.
+func alike(x, y *node) bool { return !x.marked && !y.marked && x.print == y.print }
+
+// rated reports whether a member is told apart by what it holds, and not by its place alone.
+func rated(n *node) bool {
+	return !n.marked && n.kind == kindMapping && len(n.kids) <= maxLikeKeys
 }

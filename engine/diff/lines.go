@@ -17,8 +17,12 @@ const (
 	Insert
 )
 
-// MaxBytes is the most that LineDiff compares, both sides together.
-const MaxBytes = 16 << 20
+// LineDiff compares at most MaxBytes, both sides together, and gives hunks for at most
+// MaxChanged added and removed lines: nobody reads more, and each costs memory.
+const (
+	MaxBytes   = 16 << 20
+	MaxChanged = 200_000
+)
 
 // Line is one line of a hunk.
 type Line struct {
@@ -42,11 +46,11 @@ type Hunk struct {
 // one of Hunks, Binary and Truncated is.
 type Lines struct {
 	Hunks []Hunk
-	// Added and Removed count lines over all hunks.
+	// Added and Removed count lines over all hunks. They are set, too, when there are too many for hunks.
 	Added, Removed int
 	// Binary: a side holds a NUL byte or invalid UTF-8, and there are no hunks.
 	Binary bool
-	// Truncated says why there are no hunks although both sides are text: too many bytes or lines.
+	// Truncated says why there are no hunks although both sides are text: too many bytes, or too many lines.
 	Truncated string
 	// Coarse: the hunks are right, but some stretch was too costly to search for what
 	// both sides share and is given as replaced.
@@ -80,6 +84,10 @@ func LineDiff(old, new []byte, context int) Lines {
 	for _, e := range edits {
 		l.Removed += e.a1 - e.a0
 		l.Added += e.b1 - e.b0
+	}
+	if l.Added+l.Removed > MaxChanged {
+		l.Truncated = fmt.Sprintf("%d lines added and %d removed, more than %d", l.Added, l.Removed, MaxChanged)
+		return l
 	}
 	l.Hunks = hunks(a, b, edits, max(context, 0))
 	return l

@@ -1,63 +1,60 @@
 package diff
 
-import (
-	"github.com/zclconf/go-cty/cty"
-)
-
 // pairArea is the most pairs that are looked at to match replaced members of a list by likeness.
 const pairArea = 1024
 
 // sequences aligns the members of two lists and reports what is left over. Within a replaced stretch,
-// members that resemble each other are taken for the same one, changed.
-func (d *differ) sequences(before, after []cty.Value) {
-	pre := 0
-	for pre < len(before) && pre < len(after) && equal(before[pre], after[pre]) {
-		pre++
-	}
-	n, m := len(before), len(after)
-	for n > pre && m > pre && equal(before[n-1], after[m-1]) {
-		n, m = n-1, m-1
-	}
-	before, after = before[pre:n], after[pre:m]
+// members that resemble each other are taken for the same one, changed. Aligned members
+// are compared all the same, as they only share a fingerprint.
+func (d *differ) sequences(before, after []node) {
 	x, y := 0, 0
 	for _, r := range append(d.alignMembers(before, after), run{len(before), len(after), 0}) {
-		d.replaced(before[x:r.A], after[y:r.B], pre+x, pre+y)
+		d.replaced(before[x:r.A], after[y:r.B], x, y)
 		for i := range r.N {
-			d.at(indexStep(pre+r.B+i), func() { d.walk(before[r.A+i], after[r.B+i]) })
+			d.step(indexStep(r.B+i), &before[r.A+i], &after[r.B+i])
 		}
 		x, y = r.A+r.N, r.B+r.N
 	}
 }
 
-// alignMembers finds equal members of two lists that begin and end differently.
-func (d *differ) alignMembers(before, after []cty.Value) []run {
-	if len(before)*len(after) <= 1 || len(before)+len(after) > maxDistinct {
-		return nil
+// alignMembers finds members with equal fingerprints, in ascending order.
+func (d *differ) alignMembers(before, after []node) []run {
+	pre := 0
+	for pre < len(before) && pre < len(after) && before[pre].print == after[pre].print {
+		pre++
+	}
+	before, after = before[pre:], after[pre:]
+	runs := []run{{0, 0, pre}}
+	if len(before) == 0 || len(after) == 0 || len(before)+len(after) > maxDistinct {
+		return runs
 	}
 	var in interner[uint64]
-	ids := func(members []cty.Value) []rune {
+	ids := func(members []node) []rune {
 		out := make([]rune, len(members))
-		for i, v := range members {
-			out[i] = in.rune(fingerprint(v))
+		for i := range members {
+			out[i] = in.rune(members[i].print)
 		}
 		return out
 	}
-	runs, _ := d.aligner.align(ids(before), ids(after))
+	rest, _ := d.aligner.align(ids(before), ids(after))
+	for _, r := range rest {
+		runs = append(runs, run{pre + r.A, pre + r.B, r.N})
+	}
 	return runs
 }
 
 // replaced reports a stretch of a list without equal members.
-func (d *differ) replaced(before, after []cty.Value, bAt, aAt int) {
+func (d *differ) replaced(before, after []node, bAt, aAt int) {
 	x, y := 0, 0
-	for _, p := range append(d.pairs(before, after), run{len(before), len(after), 0}) {
+	for _, p := range append(pairs(before, after), run{len(before), len(after), 0}) {
 		for ; x < p.A; x++ {
-			d.at(indexStep(bAt+x), func() { d.remove(before[x]) })
+			d.step(indexStep(bAt+x), &before[x], nil)
 		}
 		for ; y < p.B; y++ {
-			d.at(indexStep(aAt+y), func() { d.add(after[y]) })
+			d.step(indexStep(aAt+y), nil, &after[y])
 		}
 		if p.N > 0 {
-			d.at(indexStep(aAt+y), func() { d.walk(before[x], after[y]) })
+			d.step(indexStep(aAt+y), &before[x], &after[y])
 			x, y = x+1, y+1
 		}
 	}
@@ -65,7 +62,7 @@ func (d *differ) replaced(before, after []cty.Value, bAt, aAt int) {
 
 // pairs says which members of a replaced stretch are shown as the same one, changed: in ascending
 // order, so many as fit, and so that like goes with like. Large stretches go by index.
-func (d *differ) pairs(before, after []cty.Value) []run {
+func pairs(before, after []node) []run {
 	n, m := len(before), len(after)
 	if n == 0 || m == 0 {
 		return nil
@@ -101,5 +98,3 @@ func (d *differ) pairs(before, after []cty.Value) []run {
 	}
 	return out
 }
-
-func indexStep(i int) Step { return Step{Kind: Index, Index: i} }

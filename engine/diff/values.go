@@ -1,10 +1,12 @@
 package diff
 
 import (
-	"maps"
+	"math/big"
 	"slices"
+	"strconv"
 
 	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
 )
 
 // The actions of a Change.
@@ -45,11 +47,12 @@ func Values(before, after cty.Value) []Change {
 	switch {
 	case before == cty.NilVal && after == cty.NilVal:
 	case before == cty.NilVal:
-		d.add(after)
+		d.report(ActionAdd, cty.NilVal, after)
 	case after == cty.NilVal:
-		d.remove(before)
+		d.report(ActionRemove, before, cty.NilVal)
 	default:
-		d.walk(before, after)
+		b, a := newNode(before), newNode(after)
+		d.walk(&b, &a)
 	}
 	return d.changes
 }
@@ -67,85 +70,97 @@ func (d *differ) report(action string, before, after cty.Value) {
 	})
 }
 
-func (d *differ) add(v cty.Value)    { d.report(ActionAdd, cty.NilVal, v) }
-func (d *differ) remove(v cty.Value) { d.report(ActionRemove, v, cty.NilVal) }
-
-// at runs what at the place one step further down.
-func (d *differ) at(s Step, what func()) {
+// step compares what is one step further down; nil is absent.
+func (d *differ) step(s Step, before, after *node) {
 	d.path = append(d.path, s)
-	what()
+	switch {
+	case before == nil:
+		d.report(ActionAdd, cty.NilVal, after.v)
+	case after == nil:
+		d.report(ActionRemove, before.v, cty.NilVal)
+	default:
+		d.walk(before, after)
+	}
 	d.path = d.path[:len(d.path)-1]
 }
 
-func (d *differ) walk(before, after cty.Value) {
-	if before.IsMarked() || after.IsMarked() {
-		if !equal(before, after) {
-			d.report(ActionChange, before, after)
-		}
-		return
-	}
-	kind := kindOf(before)
-	if kind != kindOf(after) {
-		d.report(ActionChange, before, after)
-		return
-	}
-	switch kind {
-	case kindMapping:
-		d.mappings(before.AsValueMap(), after.AsValueMap())
-	case kindSequence:
-		d.sequences(before.AsValueSlice(), after.AsValueSlice())
-	case kindSet:
-		d.sets(before, after)
+func (d *differ) walk(before, after *node) {
+	whole := before.marked || after.marked || before.kind != after.kind
+	switch {
+	case !whole && before.kind == kindMapping:
+		d.mappings(before.kids, after.kids)
+	case !whole && before.kind == kindSequence:
+		d.sequences(before.kids, after.kids)
+	case same(before, after):
+	case !whole && before.kind == kindSet && membersComparable(before.v, after.v):
+		d.sets(before.v, after.v)
 	default:
-		if !equal(before, after) {
-			d.report(ActionChange, before, after)
+		d.report(ActionChange, before.v, after.v)
+	}
+}
+
+// mappings takes members sorted by name.
+func (d *differ) mappings(before, after []node) {
+	for len(before) > 0 || len(after) > 0 {
+		switch {
+		case len(after) == 0 || len(before) > 0 && before[0].name < after[0].name:
+			d.step(keyStep(before[0].name), &before[0], nil)
+			before = before[1:]
+		case len(before) == 0 || after[0].name < before[0].name:
+			d.step(keyStep(after[0].name), nil, &after[0])
+			after = after[1:]
+		default:
+			d.step(keyStep(after[0].name), &before[0], &after[0])
+			before, after = before[1:], after[1:]
 		}
 	}
 }
 
-func (d *differ) mappings(before, after map[string]cty.Value) {
-	for _, key := range unionKeys(before, after) {
-		b, inB := before[key]
-		a, inA := after[key]
-		d.at(Step{Kind: Key, Name: key}, func() {
-			switch {
-			case !inB:
-				d.add(a)
-			case !inA:
-				d.remove(b)
-			default:
-				d.walk(b, a)
-			}
-		})
-	}
+// membersComparable reports whether two sets can be compared member by member.
+func membersComparable(a, b cty.Value) bool {
+	return a.Type().Equals(b.Type()) && a.IsWhollyKnown() && b.IsWhollyKnown()
 }
 
-func unionKeys(a, b map[string]cty.Value) []string {
-	keys := slices.AppendSeq(make([]string, 0, len(a)), maps.Keys(a))
-	for key := range b {
-		if _, ok := a[key]; !ok {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-// sets reports removed members, then added ones, each in the order of its set. Sets that cannot be
-// compared member by member are one change.
+// sets reports removed members, then added ones, each in the order of its set.
 func (d *differ) sets(before, after cty.Value) {
-	if equal(before, after) {
-		return
-	}
-	if !before.Type().Equals(after.Type()) || !before.IsWhollyKnown() || !after.IsWhollyKnown() {
-		d.report(ActionChange, before, after)
-		return
-	}
 	was, is := before.AsValueSet(), after.AsValueSet()
 	for _, v := range was.Subtract(is).Values() {
-		d.at(elementStep(v), func() { d.remove(v) })
+		d.step(elementStep(v), &node{v: v}, nil)
 	}
 	for _, v := range is.Subtract(was).Values() {
-		d.at(elementStep(v), func() { d.add(v) })
+		d.step(elementStep(v), nil, &node{v: v})
 	}
+}
+
+func keyStep(name string) Step { return Step{Kind: Key, Name: name} }
+
+func indexStep(i int) Step { return Step{Kind: Index, Index: i} }
+
+// elementStep names a member of a set: a primitive one by its text, others by their JSON.
+func elementStep(v cty.Value) Step {
+	s := Step{Kind: Element}
+	switch {
+	case v.IsNull():
+		s.Name = "null"
+	case v.Type() == cty.String:
+		s.Name = v.AsString()
+	case v.Type() == cty.Number:
+		s.Name = numberText(v.AsBigFloat())
+	case v.Type() == cty.Bool:
+		s.Name = strconv.FormatBool(v.True())
+	default:
+		if text, err := ctyjson.Marshal(v, v.Type()); err == nil {
+			s.Name = string(text)
+		}
+	}
+	return s
+}
+
+// numberText writes a number in full, or by its power of two if it is so large or small that
+// its digits would fill the memory.
+func numberText(f *big.Float) string {
+	if exp := f.MantExp(nil); exp < -1000 || exp > 1000 {
+		return f.Text('p', 0)
+	}
+	return f.Text('f', -1)
 }
