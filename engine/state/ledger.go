@@ -56,6 +56,14 @@ type Source struct {
 	Counters    map[string]Counter `json:"counters,omitempty"` // by address of the rate limit
 }
 
+// Current returns the accepted snapshot, nil if there is none (or no row).
+func (s *Source) Current() *Snapshot {
+	if s == nil || len(s.Snapshots) == 0 {
+		return nil
+	}
+	return &s.Snapshots[0]
+}
+
 // KeepSnapshots is the least number of accepted generations of a source that are kept.
 const KeepSnapshots = 3
 

@@ -1,0 +1,175 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"tidegate/engine/state"
+)
+
+// maxChanges bounds the change history of a source: adaptive polling needs five in a
+// window, flap detection a few more.
+const maxChanges = 64
+
+// maxRejections bounds the refused versions that are remembered.
+const maxRejections = 16
+
+// Choice is which value of a source this plan uses, and why not the newest.
+type Choice struct {
+	Standing Standing
+	Problem  Problem
+	Reason   string
+	Until    time.Time
+	Value    cty.Value // NilVal when Standing is Nothing
+	Read     bool      // the candidate is accepted
+}
+
+// Choose decides between candidate, accepted value and fallback. Nothing that fails or is
+// refused changes the value in use; a candidate passes only when every rule and limit allows.
+func Choose(o *SourceObservation, row *state.Source, limits *Limits) Choice {
+	switch {
+	case o.Blocked != "":
+		return stand(o, Blocked, o.Blocked)
+	case o.Err != "":
+		return stand(o, Failed, o.Err)
+	case o.Rejected:
+		return stand(o, Rejected, rejection(o))
+	case o.Same || row.Current() != nil && o.Fresh.Key == row.Current().Key:
+		value := o.Accepted
+		if value == cty.NilVal {
+			value = o.Value
+		}
+		return Choice{Standing: Accepted, Value: value}
+	}
+	if until, which := limits.next(o.Limits, counters(row)); until.After(limits.now) {
+		c := stand(o, Limited, fmt.Sprintf("%s lets the next update pass at %s", which, until.UTC().Format(time.RFC3339)))
+		c.Until = until
+		return c
+	}
+	return Choice{Standing: Candidate, Value: o.Value, Read: true}
+}
+
+func counters(row *state.Source) map[string]state.Counter {
+	if row == nil {
+		return nil
+	}
+	return row.Counters
+}
+
+func rejection(o *SourceObservation) string {
+	for _, c := range o.Checks {
+		if c.Status != "pass" && c.Severity != "warning" && len(c.Findings) > 0 {
+			return fmt.Sprintf("refused by %s: %s", c.Address, c.Findings[0])
+		}
+	}
+	return "refused"
+}
+
+// stand returns the choice when the candidate does not count.
+func stand(o *SourceObservation, p Problem, reason string) Choice {
+	c := Choice{Standing: Nothing, Problem: p, Reason: reason}
+	switch {
+	case o.Accepted != cty.NilVal:
+		c.Standing, c.Value = Accepted, o.Accepted
+	case (p == Failed || p == Rejected) && o.Fallback != cty.NilVal && o.FallbackFine:
+		c.Standing, c.Value = Fallback, o.Fallback
+	}
+	return c
+}
+
+// sourceChange writes down one choice.
+func sourceChange(o *SourceObservation, c Choice, row *state.Source, now time.Time, limits *Limits) *SourceChange {
+	out := &SourceChange{
+		Address: o.Address, Kind: o.Kind, Identity: o.Identity, Action: NoOp,
+		Standing: c.Standing, Problem: c.Problem, Reason: c.Reason, Until: c.Until,
+		Checks: o.Checks, Before: Of(o.Accepted), After: Of(c.Value),
+	}
+	current := row.Current()
+	if current != nil {
+		out.PreviousVersion, out.Version = current.Version, current.Version
+	}
+	if o.Fresh != nil && o.Value != cty.NilVal && (c.Read || c.Problem == Rejected || c.Problem == Limited) {
+		out.Version = o.Fresh.Version
+		out.Changes = ValueChanges(o.Accepted, o.Value)
+		if c.Problem != NoProblem {
+			out.After = Of(o.Value)
+		}
+	}
+	if c.Read {
+		out.Action = Read
+	} else if o.Fresh != nil && current != nil && o.Fresh.Key == current.Key && o.Fresh.Blob != current.Blob {
+		out.FormatOnly = true
+	}
+	out.Row = sourceRow(o, c, row, now)
+	if c.Read {
+		out.Blobs = []state.Blob{{Hash: o.Fresh.Blob, Data: o.Data, Sealed: o.Fresh.Sensitive}}
+		out.Row.Counters, out.Shared = limits.take(o.Limits, out.Row.Counters)
+	}
+	return out
+}
+
+// sourceRow returns the row as it should be after this look, nil if it need not be written.
+func sourceRow(o *SourceObservation, c Choice, row *state.Source, now time.Time) *state.Source {
+	next := row.Clone()
+	if next == nil {
+		next = &state.Source{Address: o.Address}
+	}
+	write := false
+	set := func(changed bool) { write = write || changed }
+	switch {
+	case o.Blocked != "":
+		return nil
+	case o.Err != "":
+		next.Failures++
+		next.LastError = o.Err
+		return next
+	}
+	set(next.Failures != 0)
+	next.Failures, next.LastError = 0, ""
+	switch {
+	case o.Rejected:
+		if o.Fresh == nil || rejected(next, o.Fresh.Blob) {
+			break
+		}
+		next.Rejected = append(next.Rejected, state.Rejection{
+			Hash: o.Fresh.Blob, Version: o.Fresh.Version, Time: now, Findings: allFindings(o.Checks),
+		})
+		if n := len(next.Rejected); n > maxRejections {
+			next.Rejected = next.Rejected[n-maxRejections:]
+		}
+		set(true)
+	case c.Read:
+		snapshot := *o.Fresh
+		snapshot.AcceptedAt = now
+		next.Snapshots = append([]state.Snapshot{snapshot}, next.Snapshots...)
+		next.Snapshots = next.Snapshots[:min(len(next.Snapshots), state.KeepSnapshots)]
+		next.Changes = append(next.Changes, now)
+		next.Changes = next.Changes[max(0, len(next.Changes)-maxChanges):]
+		next.Validator, next.Judged = o.Validator, o.Judged
+		set(true)
+	case c.Problem == NoProblem:
+		// A renewed validator over equal content saves the next full answer.
+		set(o.Validator != next.Validator || o.Judged != next.Judged)
+		next.Validator, next.Judged = o.Validator, o.Judged
+	}
+	if !write {
+		return nil
+	}
+	next.LastSuccess = now
+	return next
+}
+
+func rejected(row *state.Source, hash string) bool {
+	return slices.ContainsFunc(row.Rejected, func(r state.Rejection) bool { return r.Hash == hash })
+}
+
+func allFindings(checks []Check) []string {
+	var out []string
+	for _, c := range checks {
+		out = append(out, c.Findings...)
+	}
+	return out
+}

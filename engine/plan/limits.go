@@ -1,0 +1,70 @@
+package plan
+
+import (
+	"maps"
+	"time"
+
+	"tidegate/engine/state"
+)
+
+// Limits asks the rate limits of one plan. Passes that the plan itself grants count at once,
+// so that two items under one shared limit do not both take the last place.
+type Limits struct {
+	now    time.Time
+	limits map[string]Limiter
+	shared map[string]state.Counter
+}
+
+// NewLimits returns the limits with the shared counters of the ledger.
+func NewLimits(limits map[string]Limiter, l *state.Ledger, now time.Time) *Limits {
+	out := &Limits{now: now, limits: limits, shared: map[string]state.Counter{}}
+	if l != nil {
+		maps.Copy(out.shared, l.Shared)
+	}
+	return out
+}
+
+// next returns the time at which all the named limits allow one more, and which of them is
+// the last to do so.
+func (l *Limits) next(names []string, own map[string]state.Counter) (until time.Time, which string) {
+	until = l.now
+	for _, name := range names {
+		limit, ok := l.limits[name]
+		if !ok {
+			continue
+		}
+		counter := own[name]
+		if limit.Shared {
+			counter = l.shared[name]
+		}
+		if t := limit.Next(counter, l.now); t.After(until) {
+			until, which = t, name
+		}
+	}
+	return until, which
+}
+
+// take counts one pass and returns the item's own counters and the shared ones it moved.
+func (l *Limits) take(names []string, own map[string]state.Counter) (map[string]state.Counter, map[string]state.Counter) {
+	var shared map[string]state.Counter
+	own = maps.Clone(own)
+	for _, name := range names {
+		limit, ok := l.limits[name]
+		if !ok {
+			continue
+		}
+		if limit.Shared {
+			l.shared[name] = limit.Take(l.shared[name], l.now)
+			if shared == nil {
+				shared = map[string]state.Counter{}
+			}
+			shared[name] = l.shared[name]
+			continue
+		}
+		if own == nil {
+			own = map[string]state.Counter{}
+		}
+		own[name] = limit.Take(own[name], l.now)
+	}
+	return own, shared
+}

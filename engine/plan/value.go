@@ -1,0 +1,164 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"tidegate/hclspec/mark"
+)
+
+// Value is a value that is shown. It keeps its marks in memory; its JSON is redacted, so a
+// plan that is written down or printed tells no secret.
+type Value struct{ cty.Value }
+
+// Of wraps a value for showing.
+func Of(v cty.Value) Value { return Value{v} }
+
+// IsAbsent reports whether there is no value at all.
+func (v Value) IsAbsent() bool { return v.Value == cty.NilVal }
+
+// Plain returns the value as Go data of encoding/json's shapes (numbers as json.Number),
+// sensitive parts as null, unknown ones as nil too. What is sensitive and what is
+// unknown is told by Sensitive and Unknown.
+func (v Value) Plain() any {
+	if v.IsAbsent() {
+		return nil
+	}
+	return plain(v.Value)
+}
+
+func plain(v cty.Value) any {
+	if v.IsMarked() || !v.IsKnown() || v.IsNull() {
+		return nil
+	}
+	ty := v.Type()
+	switch {
+	case ty == cty.String:
+		return v.AsString()
+	case ty == cty.Bool:
+		return v.True()
+	case ty == cty.Number:
+		return json.Number(v.AsBigFloat().Text('f', -1))
+	case ty.IsObjectType() || ty.IsMapType():
+		out := make(map[string]any, v.LengthInt())
+		for it := v.ElementIterator(); it.Next(); {
+			k, e := it.Element()
+			k, _ = k.Unmark()
+			out[k.AsString()] = plain(e)
+		}
+		return out
+	case ty.IsTupleType() || ty.IsListType() || ty.IsSetType():
+		out := make([]any, 0, v.LengthInt())
+		for it := v.ElementIterator(); it.Next(); {
+			_, e := it.Element()
+			out = append(out, plain(e))
+		}
+		return out
+	}
+	return fmt.Sprintf("(%s)", ty.FriendlyName())
+}
+
+// Sensitive returns the shape of what is sensitive, as in Terraform's plan JSON: true
+// where a value is marked, nested objects and lists where something inside is, false for nothing.
+func (v Value) Sensitive() any { return shape(v.Value, cty.Value.IsMarked, false) }
+
+// Unknown returns the shape of what is not known yet, likewise.
+func (v Value) Unknown() any {
+	return shape(v.Value, func(v cty.Value) bool { return !v.IsKnown() }, false)
+}
+
+func shape(v cty.Value, is func(cty.Value) bool, inner bool) any {
+	if v == cty.NilVal {
+		return false
+	}
+	if is(v) {
+		return true
+	}
+	if v, _ = v.Unmark(); v.IsNull() || !v.IsKnown() {
+		return false
+	}
+	ty := v.Type()
+	switch {
+	case ty.IsObjectType() || ty.IsMapType():
+		out := map[string]any{}
+		for it := v.ElementIterator(); it.Next(); {
+			k, e := it.Element()
+			if s := shape(e, is, true); s != false {
+				k, _ = k.Unmark()
+				out[k.AsString()] = s
+			}
+		}
+		if len(out) == 0 && inner {
+			return false
+		}
+		return out
+	case ty.IsTupleType() || ty.IsListType():
+		out := []any{}
+		some := false
+		for it := v.ElementIterator(); it.Next(); {
+			_, e := it.Element()
+			s := shape(e, is, true)
+			some = some || s != false
+			out = append(out, s)
+		}
+		if !some && inner {
+			return false
+		}
+		return out
+	}
+	return false
+}
+
+type valueJSON struct {
+	Value     json.RawMessage `json:"value"`
+	Type      json.RawMessage `json:"type"`
+	Sensitive bool            `json:"sensitive,omitempty"` // parts were redacted
+	Unknown   bool            `json:"unknown,omitempty"`
+}
+
+// MarshalJSON writes the redacted value with its type, null if there is none.
+func (v Value) MarshalJSON() ([]byte, error) {
+	if v.IsAbsent() {
+		return []byte("null"), nil
+	}
+	out := valueJSON{Sensitive: mark.Has(v.Value)}
+	redacted := mark.Redact(v.Value)
+	if !redacted.IsWhollyKnown() {
+		out.Unknown = true
+		redacted, _ = cty.Transform(redacted, func(_ cty.Path, v cty.Value) (cty.Value, error) {
+			if !v.IsKnown() {
+				return cty.NullVal(cty.DynamicPseudoType), nil
+			}
+			return v, nil
+		})
+	}
+	var err error
+	if out.Type, err = ctyjson.MarshalType(redacted.Type()); err != nil {
+		return nil, err
+	}
+	if out.Value, err = ctyjson.Marshal(redacted, redacted.Type()); err != nil {
+		return nil, err
+	}
+	return json.Marshal(out)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote; what was redacted stays so.
+func (v *Value) UnmarshalJSON(data []byte) error {
+	var in *valueJSON
+	if err := json.Unmarshal(data, &in); err != nil {
+		return err
+	}
+	if in == nil {
+		v.Value = cty.NilVal
+		return nil
+	}
+	ty, err := ctyjson.UnmarshalType(in.Type)
+	if err != nil {
+		return err
+	}
+	v.Value, err = ctyjson.Unmarshal(in.Value, ty)
+	return err
+}
