@@ -1,6 +1,20 @@
 package hclspec
 
-import "github.com/zclconf/go-cty/cty/function"
+import (
+	"maps"
+
+	"github.com/hashicorp/go-cty-funcs/cidr"
+	"github.com/hashicorp/go-cty-funcs/collection"
+	"github.com/hashicorp/go-cty-funcs/crypto"
+	"github.com/hashicorp/go-cty-funcs/encoding"
+	"github.com/hashicorp/go-cty-funcs/filesystem"
+	"github.com/hashicorp/go-cty-funcs/uuid"
+	"github.com/hashicorp/hcl/v2/ext/tryfunc"
+	yaml "github.com/zclconf/go-cty-yaml"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+	"github.com/zclconf/go-cty/cty/function/stdlib"
+)
 
 // FunctionOptions confines the functions that read files.
 type FunctionOptions struct {
@@ -9,12 +23,146 @@ type FunctionOptions struct {
 	// OnRead, if set, is called for each file that a function reads, with its absolute
 	// path and content, since it counts as configuration. For fileexists content is nil
 	// if there is no such file and empty otherwise; for fileset path is the directory
-	// and content the matches, one a line.
+	// and content the matches, one a line. Calls may come from several goroutines.
 	OnRead func(path string, content []byte)
 }
 
-// Functions returns the functions of expressions: Terraform's, with the same results.
-// Marks flow through all of them.
+// Functions returns the functions of expressions, by name: Terraform's, with the same
+// results. Marks flow through all of them. The ones that read files obey opts; timestamp,
+// plantimestamp, uuid and bcrypt exist and answer why they are refused.
 func Functions(opts FunctionOptions) map[string]function.Function {
-	return map[string]function.Function{}
+	funcs := maps.Clone(pureFunctions)
+	maps.Copy(funcs, fileFunctions(opts))
+	templates := templateFunctions(opts, maps.Clone(funcs))
+	maps.Copy(funcs, templates)
+	return funcs
+}
+
+// pureFunctions depend on their arguments alone.
+var pureFunctions = map[string]function.Function{
+	"abs":              stdlib.AbsoluteFunc,
+	"alltrue":          allTrueFunc,
+	"anytrue":          anyTrueFunc,
+	"base64decode":     base64DecodeFunc,
+	"base64encode":     encoding.Base64EncodeFunc,
+	"base64gzip":       base64GzipFunc,
+	"base64sha256":     base64Sha256Func,
+	"base64sha512":     base64Sha512Func,
+	"basename":         filesystem.BasenameFunc,
+	"bcrypt":           refusedFunc("bcrypt", "it salts its result at random"),
+	"can":              tryfunc.CanFunc,
+	"ceil":             stdlib.CeilFunc,
+	"chomp":            stdlib.ChompFunc,
+	"chunklist":        stdlib.ChunklistFunc,
+	"cidrhost":         cidr.HostFunc,
+	"cidrnetmask":      cidrNetmaskFunc,
+	"cidrsubnet":       cidr.SubnetFunc,
+	"cidrsubnets":      cidr.SubnetsFunc,
+	"coalesce":         collection.CoalesceFunc,
+	"coalescelist":     stdlib.CoalesceListFunc,
+	"compact":          stdlib.CompactFunc,
+	"concat":           stdlib.ConcatFunc,
+	"contains":         stdlib.ContainsFunc,
+	"csvdecode":        stdlib.CSVDecodeFunc,
+	"dirname":          filesystem.DirnameFunc,
+	"distinct":         stdlib.DistinctFunc,
+	"element":          stdlib.ElementFunc,
+	"endswith":         endsWithFunc,
+	"ephemeralasnull":  ephemeralAsNullFunc,
+	"flatten":          stdlib.FlattenFunc,
+	"floor":            stdlib.FloorFunc,
+	"format":           stdlib.FormatFunc,
+	"formatdate":       stdlib.FormatDateFunc,
+	"formatlist":       stdlib.FormatListFunc,
+	"indent":           stdlib.IndentFunc,
+	"index":            indexFunc,
+	"issensitive":      isSensitiveFunc,
+	"join":             stdlib.JoinFunc,
+	"jsondecode":       stdlib.JSONDecodeFunc,
+	"jsonencode":       stdlib.JSONEncodeFunc,
+	"keys":             stdlib.KeysFunc,
+	"length":           lengthFunc,
+	"log":              stdlib.LogFunc,
+	"lookup":           lookupFunc,
+	"lower":            stdlib.LowerFunc,
+	"matchkeys":        matchKeysFunc,
+	"max":              stdlib.MaxFunc,
+	"md5":              crypto.Md5Func,
+	"merge":            stdlib.MergeFunc,
+	"min":              stdlib.MinFunc,
+	"nonsensitive":     nonsensitiveFunc,
+	"one":              oneFunc,
+	"parseint":         stdlib.ParseIntFunc,
+	"pathexpand":       filesystem.PathExpandFunc,
+	"plantimestamp":    refusedFunc("plantimestamp", "it differs at every look"),
+	"pow":              stdlib.PowFunc,
+	"range":            stdlib.RangeFunc,
+	"regex":            stdlib.RegexFunc,
+	"regexall":         stdlib.RegexAllFunc,
+	"replace":          replaceFunc,
+	"reverse":          stdlib.ReverseListFunc,
+	"rsadecrypt":       crypto.RsaDecryptFunc,
+	"sensitive":        sensitiveFunc,
+	"setintersection":  stdlib.SetIntersectionFunc,
+	"setproduct":       stdlib.SetProductFunc,
+	"setsubtract":      stdlib.SetSubtractFunc,
+	"setunion":         stdlib.SetUnionFunc,
+	"sha1":             crypto.Sha1Func,
+	"sha256":           crypto.Sha256Func,
+	"sha512":           crypto.Sha512Func,
+	"signum":           stdlib.SignumFunc,
+	"slice":            stdlib.SliceFunc,
+	"sort":             stdlib.SortFunc,
+	"split":            stdlib.SplitFunc,
+	"startswith":       startsWithFunc,
+	"strcontains":      strContainsFunc,
+	"strrev":           stdlib.ReverseFunc,
+	"substr":           stdlib.SubstrFunc,
+	"sum":              sumFunc,
+	"textdecodebase64": textDecodeBase64Func,
+	"textencodebase64": textEncodeBase64Func,
+	"timeadd":          stdlib.TimeAddFunc,
+	"timecmp":          timeCmpFunc,
+	"timestamp":        refusedFunc("timestamp", "it differs at every look"),
+	"title":            stdlib.TitleFunc,
+	"tobool":           toFunc(cty.Bool),
+	"tolist":           toFunc(cty.List(cty.DynamicPseudoType)),
+	"tomap":            toFunc(cty.Map(cty.DynamicPseudoType)),
+	"tonumber":         toFunc(cty.Number),
+	"toset":            toFunc(cty.Set(cty.DynamicPseudoType)),
+	"tostring":         toFunc(cty.String),
+	"transpose":        transposeFunc,
+	"trim":             stdlib.TrimFunc,
+	"trimprefix":       stdlib.TrimPrefixFunc,
+	"trimspace":        stdlib.TrimSpaceFunc,
+	"trimsuffix":       stdlib.TrimSuffixFunc,
+	"try":              tryfunc.TryFunc,
+	"upper":            stdlib.UpperFunc,
+	"urlencode":        encoding.URLEncodeFunc,
+	"uuid":             refusedFunc("uuid", "it is random"),
+	"uuidv5":           uuid.V5Func,
+	"values":           stdlib.ValuesFunc,
+	"yamldecode":       yamlDecodeFunc,
+	"yamlencode":       yaml.YAMLEncodeFunc,
+	"zipmap":           stdlib.ZipmapFunc,
+}
+
+// refusedFunc stands for a function whose result never settles.
+func refusedFunc(name, why string) function.Function {
+	return function.New(&function.Spec{
+		Description: "Refused: " + why + ".",
+		VarParam: &function.Parameter{
+			Name: "any", Type: cty.DynamicPseudoType,
+			AllowNull: true, AllowUnknown: true, AllowDynamicType: true, AllowMarked: true,
+		},
+		Type: func([]cty.Value) (cty.Type, error) { return cty.NilType, refusedError{name, why} },
+		Impl: func([]cty.Value, cty.Type) (cty.Value, error) { return cty.NilVal, refusedError{name, why} },
+	})
+}
+
+type refusedError struct{ name, why string }
+
+func (e refusedError) Error() string {
+	return e.name + "() cannot be used, because " + e.why +
+		", and a sink that depends on it would be written again and again. Let a source or variable give the value"
 }

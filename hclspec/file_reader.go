@@ -1,0 +1,196 @@
+package hclspec
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar"
+)
+
+// maxReadBytes bounds a file that a function reads, as it bounds a source.
+const maxReadBytes = 16 << 20
+
+// A fileReader reads for functions: below the module directory and the read paths, also
+// when a link points elsewhere.
+type fileReader struct{ opts FunctionOptions }
+
+func (r *fileReader) abs(path string) string {
+	if path == "~" || strings.HasPrefix(path, "~/") {
+		if home, err := os.UserHomeDir(); err == nil {
+			path = filepath.Join(home, path[1:])
+		}
+	}
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(r.opts.ModuleDir, path)
+}
+
+// locate returns the absolute path as written and the real one, which must be allowed.
+// A path that does not exist is judged by its nearest existing parent.
+func (r *fileReader) locate(path string) (abs, real string, err error) {
+	if strings.ContainsRune(path, 0) {
+		return "", "", errors.New("a path cannot contain a NUL byte")
+	}
+	abs = r.abs(path)
+	if real, err = realPath(abs); err != nil {
+		return "", "", fmt.Errorf("cannot resolve %s: %w", path, err)
+	}
+	for _, root := range append([]string{r.opts.ModuleDir}, r.opts.ReadPaths...) {
+		if realRoot, err := realPath(root); err == nil && within(real, realRoot) {
+			return abs, real, nil
+		}
+	}
+	return "", "", fmt.Errorf("%s is outside of the module directory %s. To read it, add it to read in the paths block of the tidegate block (paths.read)", path, r.opts.ModuleDir)
+}
+
+// realPath resolves links of as much of the path as exists.
+func realPath(path string) (string, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return real, err
+	}
+	if info, lerr := os.Lstat(path); lerr == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return "", err // a link to nothing could point anywhere
+	}
+	parent := filepath.Dir(path)
+	if parent == path {
+		return path, nil
+	}
+	real, err = realPath(parent)
+	return filepath.Join(real, filepath.Base(path)), err
+}
+
+func within(path, root string) bool {
+	rel, err := filepath.Rel(root, path)
+	return err == nil && (rel == "." || filepath.IsLocal(rel))
+}
+
+func (r *fileReader) report(path string, content []byte) {
+	if r.opts.OnRead != nil {
+		r.opts.OnRead(path, content)
+	}
+}
+
+// read returns the content of a regular file of at most maxReadBytes.
+func (r *fileReader) read(path string) ([]byte, error) {
+	abs, real, err := r.locate(path)
+	if err != nil {
+		return nil, err
+	}
+	content, err := readRegular(real)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("no file exists at %s; functions read files while the configuration is evaluated, so one that a sink writes is read with a file source", abs)
+	case err != nil:
+		return nil, fmt.Errorf("cannot read %s: %w", abs, err)
+	}
+	r.report(abs, content)
+	return content, nil
+}
+
+func readRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxReadBytes+1))
+	if err == nil && len(content) > maxReadBytes {
+		return nil, errors.New("it is larger than 16 MiB")
+	}
+	return content, err
+}
+
+// exists reports whether there is a regular file; anything else there is an error.
+func (r *fileReader) exists(path string) (bool, error) {
+	abs, real, err := r.locate(path)
+	if err != nil {
+		return false, err
+	}
+	info, err := os.Stat(real)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		r.report(abs, nil)
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("cannot look at %s: %w", abs, err)
+	case !info.Mode().IsRegular():
+		return false, fmt.Errorf("%s is not a regular file", abs)
+	}
+	r.report(abs, []byte{})
+	return true, nil
+}
+
+// glob lists the regular files below dir whose relative path matches the pattern, sorted.
+func (r *fileReader) glob(dir, pattern string) ([]string, error) {
+	abs, real, err := r.locate(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !filepath.IsLocal(pattern) {
+		return nil, errors.New("the pattern must stay below the directory")
+	}
+	if _, err := doublestar.Match(pattern, ""); err != nil {
+		return nil, fmt.Errorf("invalid pattern: %w", err)
+	}
+	names, err := walk(real, pattern)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list %s: %w", abs, err)
+	}
+	slices.Sort(names)
+	r.report(abs, []byte(strings.Join(names, "\n")))
+	return names, nil
+}
+
+// walk goes no deeper than the pattern can match.
+func walk(root, pattern string) ([]string, error) {
+	depth := strings.Count(pattern, "/")
+	deep := strings.Contains(pattern, "**") || strings.ContainsAny(pattern, "{")
+	var names []string
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // as in Terraform, a missing directory has no files
+		}
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		if entry.IsDir() {
+			if rel != "." && !deep && strings.Count(rel, "/") >= depth {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if ok, _ := doublestar.Match(pattern, rel); ok && isRegular(path, entry) {
+			names = append(names, rel)
+		}
+		return nil
+	})
+	return names, err
+}
+
+func isRegular(path string, entry fs.DirEntry) bool {
+	if entry.Type()&fs.ModeSymlink == 0 {
+		return entry.Type().IsRegular()
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}

@@ -1,0 +1,129 @@
+package hclspec
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+)
+
+// templateFunctions render templates with the given functions, which do not include
+// themselves: a template cannot render another one.
+func templateFunctions(opts FunctionOptions, funcs map[string]function.Function) map[string]function.Function {
+	r := &fileReader{opts: opts}
+	names := []string{"templatefile", "templatestring"}
+	for _, name := range names {
+		funcs[name] = notInTemplates(name)
+	}
+	return map[string]function.Function{
+		"templatefile":   templateFileFunc(r, funcs),
+		"templatestring": templateStringFunc(funcs),
+	}
+}
+
+func notInTemplates(name string) function.Function {
+	err := fmt.Errorf("%s cannot be called from inside a template; render the inner one first and pass its result as a variable", name)
+	return function.New(&function.Spec{
+		VarParam: &function.Parameter{Name: "any", Type: cty.DynamicPseudoType, AllowNull: true, AllowUnknown: true, AllowDynamicType: true},
+		Type:     func([]cty.Value) (cty.Type, error) { return cty.NilType, err },
+		Impl:     func([]cty.Value, cty.Type) (cty.Value, error) { return cty.NilVal, err },
+	})
+}
+
+// The result's type is found by rendering: a template that is one interpolation has the
+// type of its value. So it is declared as dynamic and rendered once.
+func templateFileFunc(r *fileReader, funcs map[string]function.Function) function.Function {
+	return function.New(&function.Spec{
+		Description: "The content of a file, rendered as a template with the given variables.",
+		Params:      []function.Parameter{pathParam, {Name: "vars", Type: cty.DynamicPseudoType}},
+		Type:        function.StaticReturnType(cty.DynamicPseudoType),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			path, marks := args[0].Unmark()
+			content, err := r.read(path.AsString())
+			if err != nil {
+				return cty.NilVal, argError(err, len(marks) > 0)
+			}
+			out, err := renderTemplate(content, path.AsString(), args[1], funcs)
+			if err != nil {
+				return cty.NilVal, argError(err, len(marks) > 0)
+			}
+			return out.WithMarks(marks), nil
+		},
+	})
+}
+
+func templateStringFunc(funcs map[string]function.Function) function.Function {
+	return function.New(&function.Spec{
+		Description: "A string, rendered as a template with the given variables.",
+		Params:      []function.Parameter{{Name: "template", Type: cty.String}, {Name: "vars", Type: cty.DynamicPseudoType}},
+		Type:        function.StaticReturnType(cty.DynamicPseudoType),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			out, err := renderTemplate([]byte(args[0].AsString()), "<templatestring argument>", args[1], funcs)
+			if err != nil {
+				return cty.NilVal, function.NewArgError(0, err)
+			}
+			return out, nil
+		},
+	})
+}
+
+func renderTemplate(src []byte, name string, vars cty.Value, funcs map[string]function.Function) (cty.Value, error) {
+	expr, err := parseTemplate(src, name)
+	if err != nil {
+		return cty.NilVal, err
+	}
+	ctx, err := templateContext(vars)
+	if err != nil {
+		return cty.NilVal, err
+	}
+	ctx.Functions = funcs
+	for _, t := range expr.Variables() {
+		if _, ok := ctx.Variables[t.RootName()]; !ok {
+			names := make([]string, 0, len(ctx.Variables))
+			for k := range maps.Keys(ctx.Variables) {
+				names = append(names, k)
+			}
+			return cty.NilVal, fmt.Errorf("the template uses %q at %s, which is not among the given variables.%s",
+				t.RootName(), t[0].SourceRange(), didYouMean(t.RootName(), names))
+		}
+	}
+	val, diags := expr.Value(ctx)
+	if diags.HasErrors() {
+		return cty.NilVal, diags
+	}
+	return val, nil
+}
+
+func parseTemplate(src []byte, name string) (hclsyntax.Expression, error) {
+	if !utf8.Valid(src) {
+		return nil, errors.New("the template is not valid UTF-8")
+	}
+	if diag := placed(src, name, scanTemplate(src)); diag != nil {
+		return nil, hcl.Diagnostics{diag}
+	}
+	expr, diags := hclsyntax.ParseTemplate(src, name, hcl.InitialPos)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return expr, nil
+}
+
+func templateContext(vars cty.Value) (*hcl.EvalContext, error) {
+	ctx := &hcl.EvalContext{Variables: map[string]cty.Value{}}
+	if ty := vars.Type(); !ty.IsObjectType() && !ty.IsMapType() {
+		return nil, fmt.Errorf("the variables of a template are given as a map or object, not as %s", ty.FriendlyName())
+	}
+	for it := vars.ElementIterator(); it.Next(); {
+		k, v := it.Element()
+		if !hclsyntax.ValidIdentifier(k.AsString()) {
+			return nil, fmt.Errorf("%q cannot be the name of a template variable: it must start with a letter and hold only letters, digits and underscores", k.AsString())
+		}
+		ctx.Variables[k.AsString()] = v
+	}
+	return ctx, nil
+}
