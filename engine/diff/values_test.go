@@ -3,7 +3,6 @@ package diff
 import (
 	"fmt"
 	"math"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -145,20 +144,22 @@ func TestValues(t *testing.T) {
 			[]string{"change : set[1] => set[1]"},
 		},
 		{"empty sets", cty.SetValEmpty(cty.String), cty.SetValEmpty(cty.Number), nil},
-		{
-			"huge member of a set", cty.SetValEmpty(cty.Number), cty.SetVal([]cty.Value{cty.MustParseNumberVal("1e5000")}),
-			[]string{`add ["0x.8c1c8e1beb95ad2bad8b4ab3a50bbdcbbb7ddb5d5ee3eb8ce6e8c5b5ce0f7d95p+16610"]: absent => 1e+5000`},
-		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := describe(Values(tt.before, tt.after))
-			if strings.HasPrefix(tt.name, "huge") && len(got) == 1 && len(got[0]) < 500 {
-				return // its digits depend on the precision; that they are few is the point
-			}
 			if d := cmp.Diff(tt.want, got); d != "" {
 				t.Errorf("Values (-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+// TestHugeMemberOfASet would take a megabyte of digits to name the member.
+func TestHugeMemberOfASet(t *testing.T) {
+	huge := cty.SetVal([]cty.Value{cty.MustParseNumberVal("1e1000000")})
+	got := Values(cty.SetValEmpty(cty.Number), huge)
+	if len(got) != 1 || len(got[0].Path.String()) > 300 {
+		t.Errorf("%d changes, want one with a short path", len(got))
 	}
 }
 
@@ -240,8 +241,8 @@ func TestApplyKeepsTypesWhereItCan(t *testing.T) {
 	}
 }
 
-// TestFingerprintsMeetNoWrongEnd gives two members one fingerprint, as chance might: alignment alone
-// must not decide that they are equal.
+// TestAlignedMembersAreStillCompared uses that unknown values share a fingerprint and are never
+// equal: what aligns must not be taken for equal.
 func TestAlignedMembersAreStillCompared(t *testing.T) {
 	unknown := cty.UnknownVal(cty.Number)
 	before := list(num(0), unknown, num(1))
@@ -265,10 +266,10 @@ func TestDeepValues(t *testing.T) {
 }
 
 func BenchmarkValues(b *testing.B) {
-	// About 5 MB as JSON: 30,000 objects of some 170 bytes.
+	// About 5 MB as JSON: 30,000 objects of some 170 bytes, 20,000 of them in a map.
 	config := func(port func(i int) int64, from int) cty.Value {
 		var members []cty.Value
-		for i := from; i < 30_000; i++ {
+		for i := from; i < 20_000; i++ {
 			members = append(members, obj(attrs{
 				"name": str(fmt.Sprintf("service-%d.internal.example", i)), "port": num(port(i)),
 				"tags": list(str("eu-west-1"), str("blue"), num(int64(i%7))), "enabled": cty.True,

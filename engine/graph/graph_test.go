@@ -2,6 +2,7 @@ package graph
 
 import (
 	"cmp"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -197,6 +198,24 @@ func BenchmarkOrder(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func BenchmarkOrderOfAddresses(b *testing.B) {
+	address := func(i int) string { return fmt.Sprintf("module.m%d.sink.file.s%d", i%10, i*7919%100_000) }
+	g := New(strings.Compare)
+	for i := range 100_000 {
+		g.Add(address(i))
+		for _, to := range []int{i / 2, i / 3, i - 1} {
+			if to < i && to >= 0 {
+				g.Connect(address(i), address(to))
+			}
+		}
+	}
+	for b.Loop() {
+		if _, cycle := g.Order(); cycle != nil {
+			b.Fatal("cycle")
+		}
 	}
 }
 
