@@ -177,7 +177,11 @@ func (d *document) tooManyNodes() *SyntaxError {
 }
 
 func (d *document) tooDeep(offset int) *SyntaxError {
-	return d.failAt(offset, "nested deeper than %d levels; flatten the document", d.limits.MaxDepth)
+	return d.failAt(offset, "%s", tooDeepMessage(d.limits.MaxDepth))
+}
+
+func tooDeepMessage(levels int) string {
+	return fmt.Sprintf("nested deeper than %d levels; flatten the document", levels)
 }
 
 func duplicateKey(key string) string {

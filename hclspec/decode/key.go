@@ -7,7 +7,6 @@ import (
 	"errors"
 	"hash"
 	"iter"
-	"maps"
 	"math/big"
 	"slices"
 	"strconv"
@@ -156,7 +155,13 @@ func children(v cty.Value) iter.Seq2[place, cty.Value] {
 	ty := v.Type()
 	if ty.IsObjectType() {
 		return func(yield func(place, cty.Value) bool) {
-			for _, name := range slices.Sorted(maps.Keys(ty.AttributeTypes())) {
+			types := ty.AttributeTypes()
+			names := make([]string, 0, len(types))
+			for name := range types {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			for _, name := range names {
 				if !yield(place{key: name, isKey: true}, v.GetAttr(name)) {
 					return
 				}

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"errors"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -22,8 +23,8 @@ func (d *document) toml() (_ cty.Value, err error) {
 			err = d.failf("the parser failed on this document; simplify it, or use JSON")
 		}
 	}()
-	if tomlNodesAtMost(d.data) > d.limits.MaxNodes {
-		return cty.NilVal, d.tooManyNodes()
+	if err := d.scanTOML(); err != nil {
+		return cty.NilVal, err
 	}
 	r := &tomlReader{document: d, root: newTable(tableHeader)}
 	r.current, r.currentDepth = r.root, 1
@@ -39,23 +40,34 @@ func (d *document) toml() (_ cty.Value, err error) {
 	return r.root.finish(), nil
 }
 
-// tomlNodesAtMost counts the characters outside strings and comments that make
-// values, before the parser spends memory on each.
-func tomlNodesAtMost(data []byte) int {
-	n := 1
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; c {
+// scanTOML holds what makes values and long keys, outside strings and comments, to the
+// limits before the parser spends memory on each.
+func (d *document) scanTOML() error {
+	nodes, dots := 1, 0
+	for i := 0; i < len(d.data); i++ {
+		switch d.data[i] {
 		case ',', '=', '[', '{':
-			n++
+			nodes++
+			dots = 0
+		case '.':
+			dots++
+		case '\n':
+			dots = 0
 		case '#':
-			for i+1 < len(data) && data[i+1] != '\n' {
+			for i+1 < len(d.data) && d.data[i+1] != '\n' {
 				i++
 			}
 		case '"', '\'':
-			i = skipTOMLString(data, i)
+			i = skipTOMLString(d.data, i)
+		}
+		if nodes > d.limits.MaxNodes {
+			return d.tooManyNodes()
+		}
+		if dots > d.limits.MaxDepth {
+			return d.tooDeep(i)
 		}
 	}
-	return n
+	return nil
 }
 
 // skipTOMLString returns the index of the last character of the string that starts at i.
@@ -378,12 +390,19 @@ func (r *tomlReader) tooDeepNode(k *unstable.Node) *SyntaxError {
 	return r.tooDeep(int(k.Raw.Offset))
 }
 
+// tomlFound is a character of the document in a message of the parser.
+var tomlFound = regexp.MustCompile(`(?s) U\+[0-9A-F]+( '.')?`)
+
 // parserError takes over what the parser complains about, less the character it found.
 func (r *tomlReader) parserError(err error) error {
 	var pe *unstable.ParserError
 	if !errors.As(err, &pe) {
 		return r.failf("not readable as TOML")
 	}
+	at := int(r.parser.Range(pe.Highlight).Offset)
+	if strings.Contains(pe.Message, "nested more than") {
+		return r.tooDeep(at)
+	}
 	message, _, _ := strings.Cut(pe.Message, " but got ")
-	return r.failAt(int(r.parser.Range(pe.Highlight).Offset), "%s", message)
+	return r.failAt(at, "%s", tomlFound.ReplaceAllString(message, ""))
 }

@@ -26,10 +26,21 @@ func (d *document) yaml() (_ cty.Value, err error) {
 			err = d.failf("the parser failed on this document; simplify it, or use JSON")
 		}
 	}()
+	if err := d.yamlControls(); err != nil {
+		return cty.NilVal, err
+	}
+	data, err := d.yamlVersion()
+	if err != nil {
+		return cty.NilVal, err
+	}
+	// The parser compares each %TAG directive with all before it.
+	if bytes.Count(d.data, []byte("%TAG")) > maxTagDirectives {
+		return cty.NilVal, d.failf("more than %d %%TAG directives; they have no use here, as tags of one's own are not supported", maxTagDirectives)
+	}
 	if yamlNodesAtMost(d.data) > d.limits.MaxNodes {
 		return cty.NilVal, d.tooManyNodes()
 	}
-	loader, err := yaml.NewLoader(bytes.NewReader(d.data), yaml.WithPlugin(yamlLimits{d.limits.MaxDepth}))
+	loader, err := yaml.NewLoader(bytes.NewReader(data), yaml.WithPlugin(yamlLimits{d.limits.MaxDepth}))
 	if err != nil {
 		return cty.NilVal, d.failf("the parser did not start: %s", err)
 	}
@@ -55,6 +66,42 @@ func (d *document) yaml() (_ cty.Value, err error) {
 		return cty.NilVal, err
 	}
 	return v.value, nil
+}
+
+const maxTagDirectives = 1000
+
+// yamlControls refuses control characters, for which the parser has no position.
+func (d *document) yamlControls() error {
+	for i, c := range d.data {
+		if c < ' ' && c != '\t' && c != '\n' && c != '\r' {
+			return d.failAt(i, "a control character; write it as an escape in double quotes")
+		}
+	}
+	return nil
+}
+
+// yamlVersion reads the %YAML directive before the document. Version 1.1 is refused. 1.2 is what
+// is read here, but the parser takes 1.1 only: the directive becomes a comment.
+func (d *document) yamlVersion() ([]byte, error) {
+	at := 0
+	for line := range bytes.Lines(d.data) {
+		switch trimmed := bytes.TrimSpace(line); {
+		case bytes.HasPrefix(line, []byte("%YAML")):
+			f := bytes.Fields(line)
+			if len(f) > 1 && (string(f[1]) == "1.1" || string(f[1]) == "1.0") {
+				return nil, d.failAt(at, "%%YAML 1.1 asks for rules that are not followed here (yes as true, 0644 as octal); use 1.2, or remove the line")
+			}
+			if len(f) > 1 && string(f[0]) == "%YAML" && string(f[1]) == "1.2" {
+				data := bytes.Clone(d.data)
+				data[at] = '#'
+				return data, nil
+			}
+		case len(trimmed) > 0 && trimmed[0] != '#' && trimmed[0] != '%':
+			return d.data, nil
+		}
+		at += len(line)
+	}
+	return d.data, nil
 }
 
 // yamlLimits stops the parser itself, which keeps a stack for each level.
@@ -97,16 +144,23 @@ func yamlNodesAtMost(data []byte) int {
 // isYAMLBreak reports whether c ends an indicator before it.
 func isYAMLBreak(c byte) bool { return strings.IndexByte(" \t\r\n,[]{}", c) >= 0 }
 
-// yamlError takes over what the parser complains about. Its messages name no values.
+// yamlError takes over what the parser complains about, but for what it quotes: an alias
+// or a tag may be a password that someone forgot to put in quotes.
 func (d *document) yamlError(err error) error {
 	var le *yaml.LoadError
 	if !errors.As(err, &le) {
 		return d.failf("not readable as YAML")
 	}
-	e := d.failf("%s", le.Message)
-	if strings.Contains(le.Message, errYAMLDepth.Error()) {
-		e = d.failf("nested deeper than %d levels; flatten the document", d.limits.MaxDepth)
+	message := le.Message
+	switch {
+	case strings.Contains(message, errYAMLDepth.Error()):
+		message = tooDeepMessage(d.limits.MaxDepth)
+	case strings.HasPrefix(message, "unknown anchor"):
+		message = "an alias without an anchor before it; quote a value that starts with *"
+	case strings.HasSuffix(message, "in a YAML tag"):
+		message = "a character that a tag cannot have; quote a value that starts with !"
 	}
+	e := d.failf("%s", message)
 	e.Line, e.Column = le.Mark.Line, le.Mark.Column
 	return e
 }
@@ -159,7 +213,7 @@ func (r *yamlReader) value(n *yaml.Node, depth int) (v *yamlValue, err error) {
 func (r *yamlReader) alias(n *yaml.Node, depth int) (*yamlValue, error) {
 	v, ok := r.anchored[n.Alias]
 	if !ok || v == nil {
-		return nil, r.failNode(n, "the alias %s stands inside what it names; write the value out", quoteKey(n.Value))
+		return nil, r.failNode(n, "an alias inside what it names, or to a list under <<; write the value out")
 	}
 	if depth+v.depth > r.limits.MaxDepth {
 		return nil, r.tooDeepNode(n)
@@ -168,7 +222,7 @@ func (r *yamlReader) alias(n *yaml.Node, depth int) (*yamlValue, error) {
 }
 
 func (r *yamlReader) tooDeepNode(n *yaml.Node) error {
-	return r.failNode(n, "nested deeper than %d levels; flatten the document", r.limits.MaxDepth)
+	return r.failNode(n, "%s", tooDeepMessage(r.limits.MaxDepth))
 }
 
 // include counts v as a part of whole.
@@ -222,7 +276,7 @@ func (r *yamlReader) mapping(n *yaml.Node, depth int) (*yamlValue, error) {
 		k, c := n.Content[i], n.Content[i+1]
 		if isMergeKey(k) {
 			if merge != nil {
-				return nil, r.failNode(k, "%s; merge several mappings as a list", duplicateKey("<<"))
+				return nil, r.failNode(k, "duplicate key \"<<\"; merge several mappings as a list, <<: [*a, *b]")
 			}
 			merge = c
 			continue
@@ -276,9 +330,11 @@ func (r *yamlReader) merge(attrs object, whole *yamlValue, from *yaml.Node, dept
 			return err
 		}
 		// All of it counts, also what is not taken: the work is the same.
+		deepest := max(whole.depth, v.depth)
 		if err := r.include(whole, v, part); err != nil {
 			return err
 		}
+		whole.depth = deepest
 		for p, e := range children(v.value) {
 			attrs.add(p.key, e)
 		}
@@ -347,7 +403,12 @@ func isCoreTag(tag string) bool {
 }
 
 func (r *yamlReader) badTag(n *yaml.Node) error {
-	return r.failNode(n, "the tag %s is not supported; leave it out, and write the value as plain text, a list or a mapping", quoteKey(n.Tag))
+	switch n.Tag {
+	case "!!binary", "!!set", "!!omap", "!!pairs", "!!timestamp", "!!merge", "!!value",
+		"!!str", "!!null", "!!bool", "!!int", "!!float", "!!seq", "!!map":
+		return r.failNode(n, "the tag %s cannot be used here; leave it out, and write the value as plain text, a list or a mapping", n.Tag)
+	}
+	return r.failNode(n, "a tag of its own making; leave it out, or quote a value that starts with !")
 }
 
 // coreScalar resolves plain text, with the tag that it would have.
