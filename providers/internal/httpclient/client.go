@@ -1,0 +1,84 @@
+package httpclient
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptrace"
+	"time"
+
+	"tidegate/providers"
+)
+
+// Options are what a client is made of.
+type Options struct {
+	TLS     *TLS               // nil for the default
+	Timeout providers.Duration // of a whole exchange: from the name lookup to the last byte of the body
+	Pool    *Pool              // nil for the one all clients share
+}
+
+// Client sends requests. It is safe for use by several goroutines.
+type Client struct {
+	pool      *Pool
+	tls       TLS
+	timeout   time.Duration
+	userAgent string
+}
+
+// New makes a client. It touches nothing but its arguments; a TLS file that cannot be read
+// shows at the first request. Mistakes are attribute errors of the block tls.
+func New(o Options, env providers.Env) (*Client, error) {
+	c := &Client{pool: o.Pool, timeout: o.Timeout.Value(), userAgent: env.UserAgent}
+	if c.pool == nil {
+		c.pool = &shared
+	}
+	if c.userAgent == "" {
+		c.userAgent = "tidegate"
+	}
+	block := *DefaultTLS()
+	if o.TLS != nil {
+		block = *o.TLS
+	}
+	var err error
+	c.tls, err = block.resolve(env)
+	return c, err
+}
+
+// Begin starts an exchange: one deadline for everything until cancel is called. Both must
+// be handed to every step of it.
+func (c *Client) Begin(ctx context.Context) (context.Context, *Progress, context.CancelFunc) {
+	p := &Progress{timeout: c.timeout}
+	cancel := context.CancelFunc(func() {})
+	if c.timeout > 0 {
+		ctx, cancel = context.WithTimeoutCause(ctx, c.timeout, errTimeout)
+	} else {
+		ctx, cancel = context.WithCancel(ctx)
+	}
+	return httptrace.WithClientTrace(ctx, p.trace()), p, cancel
+}
+
+// Do sends one request and returns as soon as the headers of the answer are there; it
+// follows no redirect. name is the request as errors may show it, as in
+// "GET https://host/path". The caller closes the body.
+func (c *Client) Do(ctx context.Context, p *Progress, name string, req *http.Request) (*http.Response, error) {
+	t, err := c.pool.transport(c.tls)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if req.Header.Get("User-Agent") == "" {
+		req.Header.Set("User-Agent", c.userAgent)
+	}
+	p.start()
+	// The transport itself and not an http.Client: redirects are the caller's policy, and
+	// errors come without the URL, whose query may hold a credential.
+	resp, err := t.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, p.explain(ctx, err))
+		if isRefusal(err) && isAddress(req.URL) {
+			return nil, providers.Permanent(err)
+		}
+		return nil, err
+	}
+	p.reading()
+	return resp, nil
+}
