@@ -1,0 +1,64 @@
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Sweep removes the temporary files that killed runs left beside path. Those of a living
+// process are locked and stay, as does everything else in the directory. A directory that
+// does not exist is no error. Its cost is one reading of the directory.
+func Sweep(path string, o Options) error {
+	o.Create = false
+	d, err := OpenDir(filepath.Dir(path), o)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sweep(filepath.Base(path))
+}
+
+// Sweep is the function Sweep within a directory that is open already.
+func (d *Dir) Sweep(name string) error {
+	f, err := d.root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	entries, err := f.Readdirnames(-1)
+	if err != nil {
+		return fmt.Errorf("list %s: %w", d.path, err)
+	}
+	var errs []error
+	for _, e := range entries {
+		if isTemp(e, name) {
+			errs = append(errs, d.sweepOne(e))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (d *Dir) sweepOne(temp string) error {
+	info, err := d.root.Lstat(temp)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil // gone meanwhile, or none of ours
+	}
+	f, err := d.root.OpenFile(temp, os.O_RDONLY|nonblock, 0)
+	if err != nil {
+		return nil // not ours to read, so not ours to remove
+	}
+	defer f.Close()
+	if !abandoned(f) {
+		return nil
+	}
+	if err := d.root.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return explain("remove the leftover", filepath.Join(d.path, temp), err)
+	}
+	return nil
+}
