@@ -2,6 +2,8 @@ package diff
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,26 +12,84 @@ import (
 
 // TestAlignWithAnyBudget checks runs alone: with few or no steps left they may be fewer, never wrong.
 func TestAlignWithAnyBudget(t *testing.T) {
+	coarse, exact := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
-		element := rapid.Int32Range(1, rapid.Int32Range(1, 80).Draw(t, "distinct"))
-		a := rapid.SliceOfN(element, 0, 120).Draw(t, "a")
-		b := rapid.SliceOfN(element, 0, 120).Draw(t, "b")
-		al := &aligner{steps: rapid.IntRange(0, 4000).Draw(t, "steps")}
-		runs, _ := al.align(a, b)
+		a, b := drawSequences(t)
+		al := &aligner{steps: rapid.SampledFrom([]int{0, 10, 1000, totalSteps}).Draw(t, "steps")}
+		runs, gaveUp := al.align(a, b)
 		if al.steps < 0 {
 			t.Fatalf("%d steps left", al.steps)
 		}
-		x, y := 0, 0
-		for _, r := range runs {
-			if r.N < 1 || r.A < x || r.B < y || r.A+r.N > len(a) || r.B+r.N > len(b) {
-				t.Fatalf("run %v after (%d, %d) in %v", r, x, y, runs)
-			}
-			for i := range r.N {
-				if a[r.A+i] != b[r.B+i] {
-					t.Fatalf("run %v joins %d and %d", r, a[r.A+i], b[r.B+i])
+		if gaveUp {
+			coarse++
+		} else {
+			exact++
+		}
+		checkRuns(t, runs, a, b)
+	})
+	if coarse == 0 || exact == 0 {
+		t.Errorf("%d coarse and %d exact alignments: one of the two is untested", coarse, exact)
+	}
+}
+
+// drawSequences returns some hundred elements, and the same with stretches dropped, moved and put in.
+func drawSequences(t *rapid.T) (a, b []rune) {
+	distinct := rapid.SampledFrom([]int{2, 20, 100, 10_000}).Draw(t, "distinct")
+	random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+	for range rapid.SampledFrom([]int{0, 5, 50, 200}).Draw(t, "n") {
+		a = append(a, rune(1+random.IntN(distinct)))
+	}
+	b = slices.Clone(a)
+	for range rapid.IntRange(0, 30).Draw(t, "edits") {
+		from := random.IntN(len(b) + 1)
+		cut := slices.Clone(b[from:min(len(b), from+random.IntN(6))])
+		b = slices.Delete(b, from, from+len(cut))
+		switch random.IntN(3) {
+		case 0:
+			b = slices.Insert(b, random.IntN(len(b)+1), cut...)
+		case 1:
+			b = slices.Insert(b, from, rune(1+random.IntN(distinct)))
+		}
+	}
+	return a, b
+}
+
+func checkRuns(t *rapid.T, runs []run, a, b []rune) {
+	x, y := 0, 0
+	for _, r := range runs {
+		if r.N < 1 || r.A < x || r.B < y || r.A+r.N > len(a) || r.B+r.N > len(b) {
+			t.Fatalf("run %v after (%d, %d) in %v", r, x, y, runs)
+		}
+		if !slices.Equal(a[r.A:r.A+r.N], b[r.B:r.B+r.N]) {
+			t.Fatalf("run %v joins different elements", r)
+		}
+		x, y = r.A+r.N, r.B+r.N
+	}
+}
+
+func TestLongestAscending(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		order := rapid.Permutation([]int{0, 1, 2, 3, 4, 5, 6}[:rapid.IntRange(0, 7).Draw(t, "n")]).Draw(t, "order")
+		var pairs []run
+		best := 0
+		length := make([]int, len(order)) // of the longest that ends here
+		for i, b := range order {
+			pairs = append(pairs, run{i, b, 1})
+			length[i] = 1
+			for j := range i {
+				if order[j] < b {
+					length[i] = max(length[i], length[j]+1)
 				}
 			}
-			x, y = r.A+r.N, r.B+r.N
+			best = max(best, length[i])
+		}
+		got := longestAscending(pairs)
+		ascends := true
+		for i := range got[min(1, len(got)):] {
+			ascends = ascends && got[i].A < got[i+1].A && got[i].B < got[i+1].B
+		}
+		if len(got) != best || !ascends {
+			t.Fatalf("%v of %v, want %d that ascend", got, order, best)
 		}
 	})
 }

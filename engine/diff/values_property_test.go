@@ -3,6 +3,7 @@ package diff
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
@@ -190,6 +191,49 @@ func TestApplyOfValuesIsTheOther(t *testing.T) {
 		known := before.IsWhollyKnown() && after.IsWhollyKnown()
 		if same := reflect.DeepEqual(bare(before), bare(after)); known && same != (len(changes) == 0) {
 			t.Fatalf("equal is %t, with changes:\n%s", same, strings.Join(describe(changes), "\n"))
+		}
+	})
+}
+
+// TestEditedListsApply has the inserts, removals, moves and changes in longer lists that the values of
+// TestApplyOfValuesIsTheOther seldom hold.
+func TestEditedListsApply(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		distinct := rapid.SampledFrom([]int{2, 10, 1000}).Draw(t, "distinct")
+		objects := rapid.Bool().Draw(t, "objects")
+		member := func() cty.Value {
+			n := int64(random.IntN(distinct))
+			if objects {
+				return server(fmt.Sprint(n), int64(random.IntN(3)))
+			}
+			return cty.NumberIntVal(n)
+		}
+		var before []cty.Value
+		for range random.IntN(30) {
+			before = append(before, member())
+		}
+		after := slices.Clone(before)
+		for range random.IntN(6) {
+			at := random.IntN(len(after) + 1)
+			switch what := random.IntN(4); {
+			case what == 0 || at == len(after):
+				after = slices.Insert(after, at, member())
+			case what == 1:
+				after = slices.Delete(after, at, at+1)
+			case what == 2:
+				after[at] = member()
+			case what == 3:
+				moved := after[at]
+				after = slices.Insert(slices.Delete(after, at, at+1), random.IntN(len(after)), moved)
+			}
+		}
+		was, is := cty.TupleVal(before), cty.TupleVal(after)
+		changes := Values(was, is)
+		checkPaths(t, was, is, changes)
+		got, err := Apply(was, changes)
+		if err != nil || !got.RawEquals(is) {
+			t.Fatalf("applied: %v, %v; want %v; changes:\n%s", got, err, bare(is), strings.Join(describe(changes), "\n"))
 		}
 	})
 }

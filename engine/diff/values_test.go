@@ -104,6 +104,12 @@ func TestValues(t *testing.T) {
 			[]string{"remove [0]: map[name:a port:80] => absent", "change [0].port: 80 => 81"},
 		},
 		{
+			"secrets do not say which belong together",
+			list(obj(attrs{"name": secret(str("a")), "port": num(1)}), obj(attrs{"name": secret(str("b")), "port": num(2)})),
+			list(obj(attrs{"name": secret(str("b")), "port": num(3)})),
+			[]string{"change [0].name: secret(a) => secret(b) (sensitive)", "change [0].port: 1 => 3", "remove [1]: map[name:secret(b) port:2] => absent"},
+		},
+		{
 			"lists in lists", list(list(num(1), num(2))), list(list(num(0), num(1), num(2))),
 			[]string{"add [0][0]: absent => 0"},
 		},
