@@ -53,7 +53,8 @@ type Limits struct {
 	// MaxDepth is how deep arrays and objects may nest: [] is 1 deep. At most 10,000.
 	MaxDepth int
 	// MaxNodes is the number of values: scalars, arrays and objects. For YAML it
-	// counts each alias as often as it is used.
+	// counts each alias as often as it is used. Reading two million values takes some
+	// 250 MB from JSON and some 2 GB from YAML, whose parser keeps much about each.
 	MaxNodes int
 }
 

@@ -276,12 +276,15 @@ func TestKeyEqualExactlyForEqualValues(t *testing.T) {
 	})
 }
 
-// JSON is a part of YAML, but for escapes of surrogates and white space of tabs.
+// JSON is a part of YAML, but for escaped surrogate pairs and, here, line separators.
 func TestYAMLReadsJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		data, err := json.Marshal(content().Draw(t, "value"))
 		if err != nil {
 			t.Fatal(err)
+		}
+		if strings.ContainsAny(string(data), "\u0085\u2028\u2029") {
+			t.Skip()
 		}
 		y, err := Decode(YAML, data, Limits{})
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 //
 // A scalar key is its text as written, 1 being the same key as "1". The merge key << takes
 // what is not in the mapping itself; among several merged mappings the first one wins.
+// The separators U+0085, U+2028 and U+2029 must be written as escapes.
 // An alias may be used where its anchor stands before it, and counts in full against the limits.
 func (d *document) yaml() (_ cty.Value, err error) {
 	// The parser is foreign code that signals its own bugs by a panic.
@@ -26,6 +27,9 @@ func (d *document) yaml() (_ cty.Value, err error) {
 			err = d.failf("the parser failed on this document; simplify it, or use JSON")
 		}
 	}()
+	if len(bytes.TrimSpace(d.data)) == 0 {
+		return cty.NullVal(cty.DynamicPseudoType), nil
+	}
 	if err := d.yamlControls(); err != nil {
 		return cty.NilVal, err
 	}
@@ -70,11 +74,17 @@ func (d *document) yaml() (_ cty.Value, err error) {
 
 const maxTagDirectives = 1000
 
-// yamlControls refuses control characters, for which the parser has no position.
+// yamlControls refuses control characters, for which the parser has no position, and the
+// three separators that it takes for line ends, as YAML 1.1 did, and would turn into spaces.
 func (d *document) yamlControls() error {
 	for i, c := range d.data {
 		if c < ' ' && c != '\t' && c != '\n' && c != '\r' {
 			return d.failAt(i, "a control character; write it as an escape in double quotes")
+		}
+	}
+	for _, separator := range []string{"\u0085", "\u2028", "\u2029"} {
+		if at := bytes.Index(d.data, []byte(separator)); at >= 0 {
+			return d.failAt(at, "a line separator (%+q) that versions of YAML read differently; write it as an escape in double quotes", []rune(separator)[0])
 		}
 	}
 	return nil
