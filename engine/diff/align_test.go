@@ -111,7 +111,7 @@ func TestSearchCostCountsDifferences(t *testing.T) {
 func TestInternerLeavesOutSurrogates(t *testing.T) {
 	var in interner[int]
 	seen := map[string]int{}
-	for i := range maxDistinct + 1 {
+	for i := range 60_000 { // the surrogates would begin at 55,296
 		s := string(in.rune(i))
 		if j, ok := seen[s]; ok {
 			t.Fatalf("%d and %d share the rune %q", i, j, s)
