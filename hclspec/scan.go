@@ -74,6 +74,7 @@ type scanner struct {
 	pos       int
 	frames    []frame
 	nesting   int
+	peak      int // the highest nesting
 	templates []template
 	braces    int   // as the lexer counts them; may become negative
 	returns   []int // brace counts at which a } continues the template around it
@@ -117,6 +118,7 @@ func (s *scanner) push(open byte, offset int) {
 
 func (s *scanner) nest(offset int) {
 	s.nesting++
+	s.peak = max(s.peak, s.nesting)
 	if s.nesting > MaxNesting {
 		s.fail(offset, "Nesting too deep",
 			"Brackets and templates may stand at most 200 deep inside each other. Split the expression with locals, or check for a bracket that is never closed.")
