@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tidegate/hclspec/address"
@@ -49,8 +50,12 @@ func (b *Batch) Empty() bool {
 	return len(b.Sources)+len(b.Sinks)+len(b.DeleteSources)+len(b.DeleteSinks)+len(b.Shared)+len(b.Blobs)+len(b.History) == 0
 }
 
-// Merge adds what o writes to b; where both write one row, o wins.
+// Merge adds what o writes to b; where both write or delete one row, o wins.
 func (b *Batch) Merge(o *Batch) {
+	b.DeleteSources = without(b.DeleteSources, o.Sources, func(s *Source) address.Address { return s.Address })
+	b.DeleteSinks = without(b.DeleteSinks, o.Sinks, func(s *Sink) address.Address { return s.Address })
+	b.Sources = withoutRows(b.Sources, o.DeleteSources, func(s *Source) address.Address { return s.Address })
+	b.Sinks = withoutRows(b.Sinks, o.DeleteSinks, func(s *Sink) address.Address { return s.Address })
 	b.Sources = append(b.Sources, o.Sources...)
 	b.Sinks = append(b.Sinks, o.Sinks...)
 	b.DeleteSources = append(b.DeleteSources, o.DeleteSources...)
@@ -63,6 +68,30 @@ func (b *Batch) Merge(o *Batch) {
 		}
 		b.Shared[k] = v
 	}
+}
+
+// without returns the deletions that no row of a later batch takes back.
+func without[T any](deleted []address.Address, rows []*T, of func(*T) address.Address) []address.Address {
+	if len(deleted) == 0 || len(rows) == 0 {
+		return deleted
+	}
+	written := make(map[address.Address]bool, len(rows))
+	for _, r := range rows {
+		written[of(r)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(deleted), func(a address.Address) bool { return written[a] })
+}
+
+// withoutRows returns the rows that a later batch does not delete.
+func withoutRows[T any](rows []*T, deleted []address.Address, of func(*T) address.Address) []*T {
+	if len(deleted) == 0 || len(rows) == 0 {
+		return rows
+	}
+	gone := make(map[address.Address]bool, len(deleted))
+	for _, a := range deleted {
+		gone[a] = true
+	}
+	return slices.DeleteFunc(slices.Clone(rows), func(r *T) bool { return gone[of(r)] })
 }
 
 // Blob is bytes under their name: "sha256:..." of the bytes, or Keyed of that where Sealed.
@@ -95,6 +124,9 @@ type LockedError struct {
 }
 
 func (e *LockedError) Error() string {
+	if e.Holder.PID == 0 {
+		return fmt.Sprintf("the state %s is locked by another process; wait for it to finish", e.Path)
+	}
 	return fmt.Sprintf("the state %s is locked by process %d on %s (%s, since %s); wait for it to finish",
 		e.Path, e.Holder.PID, e.Holder.Host, e.Holder.Command, e.Holder.Since.Format(time.RFC3339))
 }

@@ -1,0 +1,108 @@
+package state
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+)
+
+// HashOf is the name of content that is not sensitive: "sha256:" and its SHA-256 in hex.
+// That of sensitive content is Keyed of this.
+func HashOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// names are the blobs that one row names, each once, in no order. Rows name few, so a
+// slice is searched faster than a map.
+type names []string
+
+func (n *names) add(hash string) {
+	if hash == "" || n.has(hash) {
+		return
+	}
+	*n = append(*n, hash)
+}
+
+func (n names) has(hash string) bool {
+	for _, h := range n {
+		if h == hash {
+			return true
+		}
+	}
+	return false
+}
+
+// blobs lists what keeps blobs alive: a source names the bytes of its snapshots.
+func (s *Source) blobs() names {
+	var n names
+	for i := range s.Snapshots {
+		n.add(s.Snapshots[i].Blob)
+	}
+	return n
+}
+
+// blobs lists what keeps blobs alive: a sink names the payloads of its deliveries and
+// revisions, and the snapshots that its deliveries were made from.
+func (s *Sink) blobs() names {
+	var n names
+	for _, d := range []*Delivery{s.Acknowledged, s.Pending} {
+		if d == nil {
+			continue
+		}
+		n.add(d.Payload)
+		for i := range d.Causes {
+			n.add(d.Causes[i].Blob)
+		}
+	}
+	for i := range s.Revisions {
+		n.add(s.Revisions[i].Payload)
+	}
+	return n
+}
+
+const getBlob = "SELECT sealed, data FROM blobs WHERE hash = ?"
+
+// readBlob reads, opens and checks one blob.
+func readBlob(ctx context.Context, q querier, keys *keyring, hash string) ([]byte, error) {
+	var sealed bool
+	var data []byte
+	err := q.QueryRowContext(ctx, getBlob, hash).Scan(&sealed, &data)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("%w: %s", ErrNoBlob, hash)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !sealed {
+		if HashOf(data) != hash {
+			return nil, corrupt("content %s has other bytes", hash)
+		}
+		return data, nil
+	}
+	k, err := keys.get()
+	if err != nil {
+		return nil, fmt.Errorf("content %s: %w", hash, err)
+	}
+	plain, err := k.open(data)
+	if err != nil {
+		return nil, corrupt("content %s does not open: %v", hash, err)
+	}
+	if keyed(k.mac, HashOf(plain)) != hash {
+		return nil, corrupt("content %s has other bytes", hash)
+	}
+	return plain, nil
+}
+
+// hasSealed tells whether the state has sealed content, and for which public key.
+func hasSealed(ctx context.Context, q querier) (recipient string, any bool, err error) {
+	m, err := readMeta(ctx, q)
+	if err != nil {
+		return "", false, err
+	}
+	err = q.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM blobs WHERE sealed = 1)").Scan(&any)
+	return m.recipient, any, err
+}

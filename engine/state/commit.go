@@ -1,0 +1,390 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"tidegate/hclspec/address"
+)
+
+// Commit implements Store.
+//
+// The context is asked once, at the beginning: what has begun is finished, so that an
+// interrupt never leaves it open whether an outcome was recorded. A row that a batch
+// deletes and writes is written. The revision of a written row is the serial of the commit,
+// so a row that was deleted and made again is never mistaken for the old one. An empty
+// shared counter is removed. Given blobs that no row names are not stored.
+func (s *Local) Commit(ctx context.Context, b *Batch) error {
+	if b.Empty() {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("commit to the state %s: %w", s.files.db, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return fmt.Errorf("commit to the state %s: it is closed", s.files.db)
+	}
+	if len(b.Sources)+len(b.Sinks) > 0 {
+		if err := s.keys.fellBack(); err != nil {
+			return fmt.Errorf("commit to the state %s: %w", s.files.db, err)
+		}
+	}
+	serial := s.serial + 1
+	undo := number(b, serial)
+	if err := s.commit(context.WithoutCancel(ctx), b, serial); err != nil {
+		undo()
+		return explain("commit to the state", s.files.db, err)
+	}
+	s.serial = serial
+	return nil
+}
+
+// number gives the rows of a batch their revision and returns what takes it back.
+func number(b *Batch, serial int64) (undo func()) {
+	before := make([]int64, 0, len(b.Sources)+len(b.Sinks))
+	for _, s := range b.Sources {
+		before, s.Revision = append(before, s.Revision), serial
+	}
+	for _, s := range b.Sinks {
+		before, s.Revision = append(before, s.Revision), serial
+	}
+	return func() {
+		// Backwards, because a row may be in the batch twice.
+		for i := len(b.Sinks) - 1; i >= 0; i-- {
+			b.Sinks[i].Revision = before[len(b.Sources)+i]
+		}
+		for i := len(b.Sources) - 1; i >= 0; i-- {
+			b.Sources[i].Revision = before[i]
+		}
+	}
+}
+
+func (s *Local) commit(ctx context.Context, b *Batch, serial int64) (err error) {
+	if _, err := s.stmts.begin.ExecContext(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			// After some errors SQLite has rolled back itself; then this one says so.
+			_, _ = s.stmts.rollback.ExecContext(ctx)
+		}
+	}()
+	w := &work{Local: s, serial: serial, refs: map[string]int64{}}
+	if err := w.begin(ctx); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context, *Batch) error{w.rows, w.shared, w.blobs, w.history} {
+		if err := step(ctx, b); err != nil {
+			return err
+		}
+	}
+	if err := w.meta.writeWith(ctx, s.stmts.putMeta); err != nil {
+		return err
+	}
+	_, err = s.stmts.commit.ExecContext(ctx)
+	return err
+}
+
+// work is one commit under way.
+type work struct {
+	*Local
+	serial int64
+	meta   meta
+	refs   map[string]int64 // how many more or fewer rows name a blob
+}
+
+// begin reads what the state says about itself. The lock keeps others out; if somebody
+// wrote all the same (the lock file was removed, a copy was put in place) our picture of
+// the world is wrong and nothing may be built on it.
+func (w *work) begin(ctx context.Context) error {
+	rows, err := w.stmts.getMeta.QueryContext(ctx)
+	if err != nil {
+		return err
+	}
+	if w.meta, err = scanMeta(rows); err != nil {
+		return err
+	}
+	if w.meta.serial != w.Local.serial || w.meta.lineage != w.lineage {
+		return fmt.Errorf("somebody else changed it (serial %d, expected %d); start again", w.meta.serial, w.Local.serial)
+	}
+	w.meta.serial = w.serial
+	w.meta.version = w.version
+	return nil
+}
+
+func (w *work) rows(ctx context.Context, b *Batch) error {
+	for _, a := range b.DeleteSources {
+		if err := deleteRow[Source](ctx, w, &w.stmts.sources, &w.meta.sources, a); err != nil {
+			return err
+		}
+	}
+	for _, a := range b.DeleteSinks {
+		if err := deleteRow[Sink](ctx, w, &w.stmts.sinks, &w.meta.sinks, a); err != nil {
+			return err
+		}
+	}
+	for _, row := range b.Sources {
+		if err := putRow(ctx, w, &w.stmts.sources, &w.meta.sources, row.Address, row); err != nil {
+			return err
+		}
+	}
+	for _, row := range b.Sinks {
+		if err := putRow(ctx, w, &w.stmts.sinks, &w.meta.sinks, row.Address, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// namer is a row that names blobs.
+type namer[T any] interface {
+	*T
+	blobs() names
+}
+
+// putRow writes a row and counts the blobs that it names now and did not before, and the
+// other way round.
+func putRow[T any, P namer[T]](ctx context.Context, w *work, t *tableStmts, d *digest, a address.Address, row P) error {
+	if a.IsZero() {
+		return fmt.Errorf("a row of %s has no address", t.name)
+	}
+	data, err := json.Marshal(row)
+	if err != nil {
+		return err
+	}
+	name, text := a.String(), string(data)
+	old, found, err := getRow[T, P](ctx, t, name)
+	if err != nil {
+		return err
+	}
+	if found {
+		d.remove(old.sum)
+	}
+	sum := rowSum(t.name, name, w.serial, text)
+	d.add(sum)
+	now := row.blobs()
+	for _, hash := range now {
+		if !old.names.has(hash) {
+			w.refs[hash]++
+		}
+	}
+	for _, hash := range old.names {
+		if !now.has(hash) {
+			w.refs[hash]--
+		}
+	}
+	_, err = t.put.ExecContext(ctx, name, w.serial, text, sum)
+	return err
+}
+
+func deleteRow[T any, P namer[T]](ctx context.Context, w *work, t *tableStmts, d *digest, a address.Address) error {
+	name := a.String()
+	old, found, err := getRow[T, P](ctx, t, name)
+	if err != nil || !found {
+		return err
+	}
+	d.remove(old.sum)
+	for _, hash := range old.names {
+		w.refs[hash]--
+	}
+	_, err = t.del.ExecContext(ctx, name)
+	return err
+}
+
+// stored is what replacing a row needs to know of it.
+type stored struct {
+	sum   int64
+	names names
+}
+
+// getRow verifies the row that is about to be replaced: what it names would be miscounted
+// if it were damaged.
+func getRow[T any, P namer[T]](ctx context.Context, t *tableStmts, name string) (stored, bool, error) {
+	var out stored
+	var found, data string
+	var revision int64
+	err := t.get.QueryRowContext(ctx, name).Scan(&found, &revision, &data, &out.sum)
+	if errors.Is(err, sql.ErrNoRows) {
+		return out, false, nil
+	}
+	if err != nil {
+		return out, false, err
+	}
+	if found != name || out.sum != rowSum(t.name, name, revision, data) {
+		return out, false, corrupt("the row %s does not match its checksum", name)
+	}
+	row := P(new(T))
+	if err := json.Unmarshal([]byte(data), row); err != nil {
+		return out, false, corrupt("the row %s: %v", name, err)
+	}
+	out.names = row.blobs()
+	return out, true, nil
+}
+
+func (w *work) shared(ctx context.Context, b *Batch) error {
+	for name, counter := range b.Shared {
+		var old int64
+		err := w.stmts.dropShared.QueryRowContext(ctx, name).Scan(&old)
+		if err == nil {
+			w.meta.shared.remove(old)
+		} else if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if len(counter) == 0 {
+			continue
+		}
+		data, err := json.Marshal(counter)
+		if err != nil {
+			return err
+		}
+		sum := rowSum("shared", name, 0, string(data))
+		w.meta.shared.add(sum)
+		if _, err := w.stmts.putShared.ExecContext(ctx, name, string(data), sum); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// blobs brings the counts of references up to date, stores what is named for the first
+// time and deletes what nobody names any more.
+func (w *work) blobs(ctx context.Context, b *Batch) error {
+	given := make(map[string]*Blob, len(b.Blobs))
+	for i := range b.Blobs {
+		given[b.Blobs[i].Hash] = &b.Blobs[i]
+	}
+	for hash, delta := range w.refs {
+		if delta == 0 {
+			continue
+		}
+		if err := w.count(ctx, hash, delta, given[hash]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *work) count(ctx context.Context, hash string, delta int64, given *Blob) error {
+	var refs int64
+	err := w.stmts.countBlob.QueryRowContext(ctx, delta, hash).Scan(&refs)
+	switch {
+	case errors.Is(err, sql.ErrNoRows) && delta > 0 && given != nil:
+		return w.store(ctx, given, delta)
+	case errors.Is(err, sql.ErrNoRows) && delta > 0:
+		return fmt.Errorf("a row names content %s, which is neither stored nor given", hash)
+	case errors.Is(err, sql.ErrNoRows):
+		return corrupt("content %s is missing", hash)
+	case err != nil:
+		return err
+	case refs < 0:
+		return corrupt("content %s is named by more rows than it counts", hash)
+	case refs == 0:
+		_, err = w.stmts.dropBlob.ExecContext(ctx, hash)
+	}
+	return err
+}
+
+// store inserts a blob after comparing it with its name.
+func (w *work) store(ctx context.Context, b *Blob, refs int64) error {
+	if !b.Sealed {
+		if HashOf(b.Data) != b.Hash {
+			return fmt.Errorf("content named %s has the hash %s", b.Hash, HashOf(b.Data))
+		}
+		_, err := w.stmts.putBlob.ExecContext(ctx, b.Hash, false, refs, len(b.Data), notNil(b.Data))
+		return err
+	}
+	k, err := w.keys.get()
+	if err != nil {
+		return err
+	}
+	if keyed(k.mac, HashOf(b.Data)) != b.Hash {
+		return fmt.Errorf("sealed content is named %s, which is not Keyed of its hash", b.Hash)
+	}
+	data, err := k.seal(b.Data)
+	if err != nil {
+		return err
+	}
+	w.meta.recipient = k.recipient()
+	_, err = w.stmts.putBlob.ExecContext(ctx, b.Hash, true, refs, len(b.Data), data)
+	return err
+}
+
+// notNil keeps empty content from becoming NULL.
+func notNil(data []byte) []byte {
+	if data == nil {
+		return []byte{}
+	}
+	return data
+}
+
+// history appends the entries and drops those that fall out of its bounds. No entry inside
+// the window is ever dropped, so the window is a range of ids.
+func (w *work) history(ctx context.Context, b *Batch) error {
+	if len(b.History) == 0 {
+		return nil
+	}
+	var last int64
+	if err := w.stmts.lastHistory.QueryRowContext(ctx).Scan(&last); err != nil {
+		return err
+	}
+	touched := map[string]bool{}
+	for i := range b.History {
+		e := b.History[i]
+		e.ID = last + 1 + int64(i)
+		of, at := e.Address.String(), e.Time.UTC().Format(time.RFC3339Nano)
+		sum := historySum(&e, of, at)
+		w.meta.history.add(sum)
+		if _, err := w.stmts.putHistory.ExecContext(ctx, e.ID, of, at, e.Action, e.Revision, e.Cause, e.Size, e.Hash, e.Delivery, e.Error, sum); err != nil {
+			return err
+		}
+		touched[of] = true
+		if err := w.leaving(ctx, e.ID-KeepHistory, touched); err != nil {
+			return err
+		}
+	}
+	for of := range touched {
+		if err := w.prune(ctx, of, last+int64(len(b.History))-KeepHistory); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaving notes the address of the entry that leaves the window.
+func (w *work) leaving(ctx context.Context, id int64, touched map[string]bool) error {
+	if id <= 0 {
+		return nil
+	}
+	var of string
+	err := w.stmts.addressOf.QueryRowContext(ctx, id).Scan(&of)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	touched[of] = true
+	return err
+}
+
+func (w *work) prune(ctx context.Context, of string, window int64) error {
+	if window <= 0 {
+		return nil
+	}
+	rows, err := w.stmts.pruneHistory.QueryContext(ctx, of, window, KeepHistoryOf)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var sum int64
+		if err := rows.Scan(&sum); err != nil {
+			return err
+		}
+		w.meta.history.remove(sum)
+	}
+	return rows.Err()
+}

@@ -1,0 +1,102 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+	"time"
+
+	"tidegate/hclspec/address"
+)
+
+// The history is bounded: the newest KeepHistory entries stay, and of each address the
+// newest KeepHistoryOf besides, so that a busy sink does not push out what is known of a
+// quiet one.
+const (
+	KeepHistory   = 10_000
+	KeepHistoryOf = 20
+)
+
+const (
+	selectHistory = "SELECT id, address, time, action, revision, cause, size, hash, delivery, error, sum FROM history "
+	putHistory    = "INSERT INTO history (id, address, time, action, revision, cause, size, hash, delivery, error, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	lastHistory   = "SELECT coalesce(max(id), 0) FROM history"
+	addressOf     = "SELECT address FROM history WHERE id = ?"
+	// pruneHistory removes entries of an address (1) that left the window (2), but for its
+	// newest ones (3).
+	pruneHistory = "DELETE FROM history WHERE address = ?1 AND id <= ?2 AND id <= " +
+		"(SELECT id FROM history WHERE address = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?3) RETURNING sum"
+)
+
+// historySum is the checksum of an entry, of its columns as they are stored.
+func historySum(e *Entry, of, at string) int64 {
+	return checksum("history", strconv.FormatInt(e.ID, 10), of, at, e.Action, strconv.FormatInt(e.Revision, 10),
+		e.Cause, strconv.FormatInt(e.Size, 10), e.Hash, e.Delivery, e.Error)
+}
+
+// readHistory reads the newest entries first, of one address or (zero) of all.
+func readHistory(ctx context.Context, db *sql.DB, of address.Address, limit int) ([]Entry, error) {
+	if limit <= 0 {
+		limit = -1
+	}
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Rollback()
+	m, err := readMeta(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	query, args := selectHistory+"ORDER BY id DESC LIMIT ?", []any{limit}
+	if !of.IsZero() {
+		query, args = selectHistory+"WHERE address = ? ORDER BY id DESC LIMIT ?", []any{of.String(), limit}
+	}
+	entries, got, err := scanHistory(ctx, tx, query, args)
+	if err != nil {
+		return nil, err
+	}
+	if of.IsZero() && limit < 0 && got != m.history {
+		return nil, corrupt("the history has %d entries and not the %d that belong to it, or others", got.count, m.history.count)
+	}
+	return entries, nil
+}
+
+func scanHistory(ctx context.Context, q querier, query string, args []any) ([]Entry, digest, error) {
+	var got digest
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, got, err
+	}
+	defer rows.Close()
+	var out []Entry
+	for rows.Next() {
+		e, sum, err := scanEntry(rows)
+		if err != nil {
+			return nil, got, err
+		}
+		got.add(sum)
+		out = append(out, e)
+	}
+	return out, got, rows.Err()
+}
+
+func scanEntry(rows *sql.Rows) (Entry, int64, error) {
+	var e Entry
+	var of, at string
+	var sum int64
+	if err := rows.Scan(&e.ID, &of, &at, &e.Action, &e.Revision, &e.Cause, &e.Size, &e.Hash, &e.Delivery, &e.Error, &sum); err != nil {
+		return e, 0, err
+	}
+	if sum != historySum(&e, of, at) {
+		return e, 0, corrupt("history entry %d does not match its checksum", e.ID)
+	}
+	var err error
+	if e.Address, err = address.Parse(of); err != nil {
+		return e, 0, corrupt("history entry %d: %v", e.ID, err)
+	}
+	if e.Time, err = time.Parse(time.RFC3339Nano, at); err != nil {
+		return e, 0, corrupt("history entry %d: %v", e.ID, err)
+	}
+	return e, sum, nil
+}

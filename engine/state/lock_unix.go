@@ -1,0 +1,37 @@
+//go:build unix
+
+package state
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// openLock opens the lock file, to hold it (created where it is missing, readable for all
+// so that everybody can see who holds it) or to look.
+func openLock(path string, hold bool) (*os.File, error) {
+	flags := os.O_RDONLY
+	if hold {
+		flags = os.O_RDWR | os.O_CREATE
+	}
+	return os.OpenFile(path, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o644)
+}
+
+func lockExclusive(file *os.File) error { return flock(file, unix.LOCK_EX) }
+
+func lockShared(file *os.File) error { return flock(file, unix.LOCK_SH) }
+
+func flock(file *os.File, how int) error {
+	for {
+		err := unix.Flock(int(file.Fd()), how|unix.LOCK_NB)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return errHeld
+		default:
+			return err
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// applicationID marks our databases in SQLite's header ("Tide"), so that a database of
+// another program is refused instead of filled with our tables.
+const applicationID = 0x54696465
+
+// schema is a version of the tables and the way to it from older ones.
+type schema struct {
+	version int
+	steps   map[int]migration // steps[n] leads from version n to n+1
+}
+
+// migration changes tables and rows inside the transaction that it is given.
+type migration func(ctx context.Context, tx *sql.Conn) error
+
+// current is the schema this program writes. It stands in PRAGMA user_version, where it can
+// be read without opening the database, and in meta, where the seal covers it.
+var current = schema{version: 1}
+
+// tables is schema 1. The rows of sources, sinks and shared are JSON documents, history has
+// columns: both are meant to be queried with the sqlite3 shell.
+//
+// sum is a checksum of the row; meta holds for each table the number of rows and the sum of
+// their checksums, and a seal over itself, so a row that is flipped, lost, doubled or
+// brought back from yesterday is noticed.
+const tables = `
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE sources (address TEXT NOT NULL PRIMARY KEY, revision INTEGER NOT NULL, data TEXT NOT NULL, sum INTEGER NOT NULL);
+CREATE TABLE sinks (address TEXT NOT NULL PRIMARY KEY, revision INTEGER NOT NULL, data TEXT NOT NULL, sum INTEGER NOT NULL);
+CREATE TABLE shared (address TEXT NOT NULL PRIMARY KEY, data TEXT NOT NULL, sum INTEGER NOT NULL);
+CREATE TABLE blobs (hash TEXT NOT NULL PRIMARY KEY, sealed INTEGER NOT NULL, refs INTEGER NOT NULL, size INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE INDEX blobs_sealed ON blobs (hash) WHERE sealed = 1;
+CREATE TABLE history (
+	id INTEGER PRIMARY KEY, address TEXT NOT NULL, time TEXT NOT NULL, action TEXT NOT NULL,
+	revision INTEGER NOT NULL, cause TEXT NOT NULL, size INTEGER NOT NULL, hash TEXT NOT NULL,
+	delivery TEXT NOT NULL, error TEXT NOT NULL, sum INTEGER NOT NULL);
+CREATE INDEX history_address ON history (address, id);
+`
+
+// create fills an empty database.
+func create(ctx context.Context, c *sql.Conn, m meta) error {
+	if err := exec(ctx, c, tables); err != nil {
+		return err
+	}
+	if err := exec(ctx, c, fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
+		return err
+	}
+	if err := exec(ctx, c, fmt.Sprintf("PRAGMA user_version = %d", m.schema)); err != nil {
+		return err
+	}
+	return m.write(ctx, c)
+}
+
+func exec(ctx context.Context, c *sql.Conn, query string, args ...any) error {
+	_, err := c.ExecContext(ctx, query, args...)
+	return err
+}
