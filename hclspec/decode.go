@@ -122,7 +122,7 @@ func validNames(b *hcl.Block) hcl.Diagnostics {
 			continue
 		}
 		diags = append(diags, errorAt(b.LabelRanges[i], "Invalid name",
-			"%q cannot be the %s of a %s: it must start with a letter or underscore and hold only letters, digits, underscores and dashes.",
+			"%q cannot be the %s of this %s: it must start with a letter or underscore and hold only letters, digits, underscores and dashes.",
 			label, strings.ToLower(labelsOf[b.Type][i]), b.Type))
 	}
 	return diags

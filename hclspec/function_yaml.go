@@ -43,7 +43,7 @@ func checkYAML(val cty.Value) error {
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
-		return nil // go-cty-yaml says it better, with its own position
+		return function.NewArgErrorf(0, "%s", err) // what it cannot count it cannot vouch for
 	}
 	c := yamlCounter{sizes: map[*yaml.Node]int{}}
 	if _, err := c.count(&doc, 0); err != nil {

@@ -85,7 +85,7 @@ func parseBytes(src []byte, name string) (body hcl.Body, diags hcl.Diagnostics) 
 	if diag := checkText(src, name); diag != nil {
 		return nil, hcl.Diagnostics{diag}
 	}
-	// hcl has had parser panics (hashicorp/hcl#... in JSON recovery); one bad file must
+	// hcl has had panics in its parsers, mostly in recovery from errors; one bad file must
 	// not take down a daemon that runs on the last good configuration.
 	defer func() {
 		if r := recover(); r != nil {

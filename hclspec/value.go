@@ -70,20 +70,30 @@ func (v *Variable) value(input VariableInput, given bool) (cty.Value, *hcl.Diagn
 	}
 	val, err := v.convert(input.Value)
 	if err != nil {
-		return cty.UnknownVal(v.Type), input.complain("The value of var.%s from %s does not fit its type %s: %s.",
-			v.Name, input.Source, typeexpr.TypeString(v.Constraint), describeConversion(err))
+		detail := "The value of var.%s from %s does not fit its type %s%s."
+		return cty.UnknownVal(v.Type), input.complain(v, detail, v.Name, input.Source, typeexpr.TypeString(v.Constraint), v.mismatch(err))
 	}
 	if !val.IsNull() || v.Nullable {
 		return val, nil
 	}
 	if v.Required() {
-		return cty.UnknownVal(v.Type), input.complain("var.%s is not nullable, and its value from %s is null.", v.Name, input.Source)
+		return cty.UnknownVal(v.Type), input.complain(v, "var.%s is not nullable, and its value from %s is null.", v.Name, input.Source)
 	}
 	return v.Default, nil // as in Terraform: null asks for the default
 }
 
-func (i VariableInput) complain(detail string, args ...any) *hcl.Diagnostic {
-	if i.Range == (hcl.Range{}) {
+// mismatch says what does not fit. The keys of a sensitive map are as secret as its
+// values, so there it says nothing.
+func (v *Variable) mismatch(err error) string {
+	if v.Sensitive {
+		return ""
+	}
+	return ": " + describeConversion(err)
+}
+
+// complain has no place where a snippet would show a secret.
+func (i VariableInput) complain(v *Variable, detail string, args ...any) *hcl.Diagnostic {
+	if i.Range == (hcl.Range{}) || v.Sensitive {
 		return errorWithoutPlace("Invalid value for variable", detail, args...)
 	}
 	return errorAt(i.Range, "Invalid value for variable", detail, args...)

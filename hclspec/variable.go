@@ -80,6 +80,9 @@ func (v *Variable) decodeType(expr hcl.Expression) hcl.Diagnostics {
 	}
 	ty, defaults, diags := typeexpr.TypeConstraintWithDefaults(expr)
 	if diags.HasErrors() {
+		if near := didYouMean(hcl.ExprAsKeyword(expr), typeWords); near != "" {
+			diags[0].Detail += near
+		}
 		return diags
 	}
 	v.Constraint, v.Defaults = ty, defaults
@@ -87,6 +90,8 @@ func (v *Variable) decodeType(expr hcl.Expression) hcl.Diagnostics {
 	v.Literal = ty.IsPrimitiveType()
 	return diags
 }
+
+var typeWords = []string{"string", "number", "bool", "any"}
 
 // checkTypeString scans a type in JSON, a string that typeexpr parses as an expression
 // and that the scan of the file took for a template.

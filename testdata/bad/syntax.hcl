@@ -1,0 +1,6 @@
+locals {
+  a = [1, 2
+}
+source "http" "a" {
+  url = "${var.x"
+}

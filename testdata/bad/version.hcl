@@ -1,0 +1,1 @@
+tidegate { required_version = "at least 1" }
