@@ -1,0 +1,101 @@
+package http
+
+import (
+	"net/url"
+
+	"tidegate/providers"
+	"tidegate/providers/internal/httpclient"
+)
+
+// Config is the body of a source "http" block.
+type Config struct {
+	URL             string             `hcl:"url" doc:"Address of the value, http or https. Its ending (.json, .yaml, .toml) chooses the decoder unless decode is set."`
+	Method          string             `hcl:"method,optional" doc:"Request method. Only GET asks conditionally; a POST fetches the whole value at every look." values:"GET,POST"`
+	Headers         map[string]string  `hcl:"headers,optional" doc:"Headers of the request. Their values are treated as credentials." credential:"true"`
+	Body            string             `hcl:"body,optional" doc:"Body of the request, as a query API wants it."`
+	BearerToken     string             `hcl:"bearer_token,optional" doc:"Token that is sent as Authorization: Bearer." credential:"true"`
+	Timeout         providers.Duration `hcl:"timeout,optional" doc:"Longest time for one request, from the name lookup to the last byte of the body, redirects included."`
+	Mirrors         []string           `hcl:"mirrors,optional" doc:"Further URLs of the same value, tried in order when the one before failed. They get the same headers and credentials."`
+	FollowRedirects bool               `hcl:"follow_redirects,optional" doc:"Follow redirects to other hosts too, without headers and credentials, and from http to https. Never from https to http. Without it only redirects within the same scheme and host are followed. At most 5 in a row."`
+	BasicAuth       *BasicAuth         `hcl:"basic_auth,block" doc:"User and password that are sent as Authorization: Basic."`
+	TLS             *httpclient.TLS    `hcl:"tls,block" doc:"How https connections are made."`
+	Retry           *providers.Retry   `hcl:"retry,block" doc:"How a failed look is tried again within one plan or apply. In watch mode the detector's back-off spaces the looks instead."`
+}
+
+// BasicAuth is the block basic_auth.
+type BasicAuth struct {
+	Username string `hcl:"username" doc:"User."`
+	Password string `hcl:"password" doc:"Password." credential:"true"`
+}
+
+func defaults() *Config {
+	return &Config{Method: "GET", Timeout: "10s", TLS: httpclient.DefaultTLS(), Retry: providers.DefaultRetry()}
+}
+
+// reserved are the headers whose meaning Fetch depends on.
+var reserved = []string{"Accept-Encoding", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range"}
+
+func build(c *Config, env providers.Env) (providers.Source, error) {
+	s := &source{config: c, sensitive: env.IsSensitive("url") || env.IsSensitive("mirrors")}
+	var err error
+	if s.urls, err = parseURLs(c); err != nil {
+		return nil, err
+	}
+	if err := httpclient.CheckHeaders(c.Headers, reserved...); err != nil {
+		return nil, providers.AttributeErrorf("headers", "%w", err)
+	}
+	if err := checkCredentials(c); err != nil {
+		return nil, err
+	}
+	if err := checkRetry(c.Retry); err != nil {
+		return nil, err
+	}
+	s.client, err = httpclient.New(httpclient.Options{TLS: c.TLS, Timeout: c.Timeout}, env)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func parseURLs(c *Config) ([]*url.URL, error) {
+	first, err := httpclient.ParseURL(c.URL)
+	if err != nil {
+		return nil, providers.AttributeErrorf("url", "%w", err)
+	}
+	urls := []*url.URL{first}
+	for i, text := range c.Mirrors {
+		u, err := httpclient.ParseURL(text)
+		if err != nil {
+			return nil, providers.AttributeErrorf("mirrors", "mirror %d: %w", i+1, err)
+		}
+		urls = append(urls, u)
+	}
+	return urls, nil
+}
+
+// checkCredentials refuses two answers to the question who is asking.
+func checkCredentials(c *Config) error {
+	header := httpclient.HasHeader(c.Headers, "Authorization")
+	switch {
+	case c.BearerToken != "" && c.BasicAuth != nil:
+		return providers.AttributeErrorf("bearer_token", "set either bearer_token or basic_auth: both are sent as Authorization")
+	case c.BearerToken != "" && header:
+		return providers.AttributeErrorf("bearer_token", "headers sets Authorization already: remove one of the two")
+	case c.BasicAuth != nil && header:
+		return providers.AttributeErrorf("basic_auth", "headers sets Authorization already: remove one of the two")
+	}
+	if httpclient.CheckHeaders(map[string]string{"Authorization": c.BearerToken}) != nil {
+		return providers.AttributeErrorf("bearer_token", "the token holds a line break or another control character: use chomp() on what was read from a file")
+	}
+	return nil
+}
+
+func checkRetry(r *providers.Retry) error {
+	switch {
+	case r.Attempts < 1:
+		return providers.AttributeErrorf("retry.attempts", "%d attempts would never look: the first try counts, so use 1 for no repeating", r.Attempts)
+	case r.Min.Value() > r.Max.Value():
+		return providers.AttributeErrorf("retry.min", "min (%s) is longer than max (%s)", r.Min, r.Max)
+	}
+	return nil
+}

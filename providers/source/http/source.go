@@ -1,0 +1,115 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"tidegate/providers"
+	"tidegate/providers/internal/httpclient"
+)
+
+type source struct {
+	config    *Config
+	client    *httpclient.Client
+	urls      []*url.URL // url, then mirrors
+	sensitive bool       // the URLs as a whole
+}
+
+// Identity returns the URL without the values of its query.
+func (s *source) Identity() string { return httpclient.Display(s.urls[0], s.sensitive) }
+
+// Retry says how the engine repeats a failed Fetch.
+func (s *source) Retry() providers.Retry { return *s.config.Retry }
+
+// Fetch asks the URL and, for as long as that fails, its mirrors in order.
+func (s *source) Fetch(ctx context.Context, last string) (providers.Snapshot, error) {
+	known := parseValidator(last)
+	var failed []error
+	for _, u := range s.urls {
+		snap, err := s.look(ctx, u, known)
+		if err == nil {
+			return snap, nil
+		}
+		failed = append(failed, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return providers.Snapshot{}, combine(failed)
+}
+
+// look asks one URL. A 304 that contradicts itself is asked again, once, without
+// validators: otherwise it would come back at every look.
+func (s *source) look(ctx context.Context, u *url.URL, known validator) (providers.Snapshot, error) {
+	ctx, progress, cancel := s.client.Begin(ctx)
+	defer cancel()
+	snap, err := s.follow(ctx, progress, u, known)
+	if errors.Is(err, errContradiction) {
+		snap, err = s.follow(ctx, progress, u, validator{})
+	}
+	return snap, err
+}
+
+// follow sends the request and walks along the redirects that the policy allows.
+func (s *source) follow(ctx context.Context, p *httpclient.Progress, u *url.URL, known validator) (providers.Snapshot, error) {
+	at := hop{url: u, method: s.config.Method, trusted: true, body: s.config.Body}
+	for n := 0; ; n++ {
+		x, err := s.send(ctx, p, at, known)
+		if err != nil {
+			return providers.Snapshot{}, err
+		}
+		if !isRedirect(x.resp.StatusCode) {
+			defer x.resp.Body.Close()
+			return s.judge(ctx, p, x)
+		}
+		httpclient.Discard(x.resp)
+		if n == maxHops {
+			return providers.Snapshot{}, providers.Permanent(fmt.Errorf("%s: more than %d redirects in a row", x.name, maxHops))
+		}
+		if at, err = s.redirect(at, u, x); err != nil {
+			return providers.Snapshot{}, err
+		}
+	}
+}
+
+// exchange is one request with its answer.
+type exchange struct {
+	name string // "GET https://host/path"
+	key  string // of the request, for its validator; "" if it can have none
+	url  *url.URL
+	resp *http.Response
+	sent validator // zero if the request was not conditional
+}
+
+func (s *source) send(ctx context.Context, p *httpclient.Progress, at hop, known validator) (*exchange, error) {
+	x := &exchange{url: at.url, name: at.method + " " + httpclient.Display(at.url, s.sensitive)}
+	req, err := http.NewRequest(at.method, at.url.String(), strings.NewReader(at.body))
+	if err != nil {
+		return nil, fmt.Errorf("%s: the request cannot be made", x.name)
+	}
+	req.Header.Set("Accept-Encoding", httpclient.AcceptEncoding)
+	if at.trusted {
+		s.addHeaders(req)
+	}
+	if at.method == http.MethodGet {
+		// RFC 9110 defines no 304 for other methods.
+		x.key = requestKey(at.url, at.body, s.config.Headers)
+		x.sent = known.addTo(req, x.key)
+	}
+	x.resp, err = s.client.Do(ctx, p, x.name, req)
+	return x, err
+}
+
+func (s *source) addHeaders(req *http.Request) {
+	httpclient.SetHeaders(req, s.config.Headers)
+	switch {
+	case s.config.BearerToken != "":
+		req.Header.Set("Authorization", "Bearer "+s.config.BearerToken)
+	case s.config.BasicAuth != nil:
+		req.SetBasicAuth(s.config.BasicAuth.Username, s.config.BasicAuth.Password)
+	}
+}
