@@ -106,7 +106,7 @@ func sourceChange(o *SourceObservation, c Choice, row *state.Source, now time.Ti
 	out.Row = sourceRow(o, c, row, now)
 	if c.Read {
 		out.Blobs = []state.Blob{{Hash: o.Fresh.Blob, Data: o.Data, Sealed: o.Fresh.Sensitive}}
-		out.Row.Counters, out.Shared = limits.take(o.Limits, out.Row.Counters)
+		out.Row.Counters, out.Shared = limits.taken(o.Address)
 	}
 	return out
 }

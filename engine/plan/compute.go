@@ -14,6 +14,7 @@ import (
 	"tidegate/engine/diff"
 	"tidegate/engine/state"
 	"tidegate/hclspec/address"
+	"tidegate/hclspec/mark"
 )
 
 // contextLines stand around each difference in a plan.
@@ -336,11 +337,10 @@ func (c *computation) intend(o *SinkObservation, row *state.Sink, out *SinkChang
 		out.Sequence++
 		d.ID = DeliveryID(c.in.Ledger.Lineage, o.Address, out.Sequence, o.Fingerprint)
 		if out.Action.Delivers() && !out.Repair {
-			out.Counters, out.Shared = c.limits.take(o.Limits, row.Counters)
+			// Counted so that the next sink under a shared limit finds one place less; the
+			// ledger counts at dispatch.
+			c.limits.take(o.Limits, row.Counters)
 		}
-	}
-	if out.Counters == nil {
-		out.Counters = row.Counters
 	}
 	out.Delivery = d
 }
@@ -377,10 +377,21 @@ func ValueChanges(before, after cty.Value) []ValueChange {
 	changes := diff.Values(before, after)
 	out := make([]ValueChange, len(changes))
 	for i, ch := range changes {
+		if ch.Sensitive {
+			// Where one side was marked, neither may be shown.
+			ch.Before, ch.After = hide(ch.Before), hide(ch.After)
+		}
 		out[i] = ValueChange{
-			Path: ch.Path.String(), Action: string(ch.Action),
+			Path: ch.Path.String(), Action: ch.Action,
 			Before: Of(ch.Before), After: Of(ch.After), Sensitive: ch.Sensitive,
 		}
 	}
 	return out
+}
+
+func hide(v cty.Value) cty.Value {
+	if v == cty.NilVal {
+		return v
+	}
+	return v.Mark(mark.Sensitive)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tidegate/engine/state"
+	"tidegate/hclspec/address"
 )
 
 // Limits asks the rate limits of one plan. Passes that the plan itself grants count at once,
@@ -13,11 +14,15 @@ type Limits struct {
 	now    time.Time
 	limits map[string]Limiter
 	shared map[string]state.Counter
+	passes map[address.Address]pass
 }
+
+// pass is what one granted pass left behind.
+type pass struct{ own, shared map[string]state.Counter }
 
 // NewLimits returns the limits with the shared counters of the ledger.
 func NewLimits(limits map[string]Limiter, l *state.Ledger, now time.Time) *Limits {
-	out := &Limits{now: now, limits: limits, shared: map[string]state.Counter{}}
+	out := &Limits{now: now, limits: limits, shared: map[string]state.Counter{}, passes: map[address.Address]pass{}}
 	if l != nil {
 		maps.Copy(out.shared, l.Shared)
 	}
@@ -42,6 +47,19 @@ func (l *Limits) next(names []string, own map[string]state.Counter) (until time.
 		}
 	}
 	return until, which
+}
+
+// Take counts the acceptance of a source's candidate when it is chosen, so that the next
+// source under a shared limit finds one place less.
+func (l *Limits) Take(names []string, a address.Address, row *state.Source) {
+	own, shared := l.take(names, counters(row))
+	l.passes[a] = pass{own, shared}
+}
+
+// taken returns what Take noted for a source.
+func (l *Limits) taken(a address.Address) (own, shared map[string]state.Counter) {
+	p := l.passes[a]
+	return p.own, p.shared
 }
 
 // take counts one pass and returns the item's own counters and the shared ones it moved.

@@ -192,13 +192,12 @@ type SinkChange struct {
 	Retry     Retry             `json:"retry"`
 
 	// Delivery is the intent, Payload its block; nil when nothing is delivered.
-	Delivery *state.Delivery          `json:"delivery,omitempty"`
-	Payload  *state.Payload           `json:"payload,omitempty"`
-	Changes  []byte                   `json:"changes,omitempty"` // delivery.changes, redacted JSON
-	Sequence int64                    `json:"sequence,omitempty"`
-	Counters map[string]state.Counter `json:"counters,omitempty"` // of its limits, after this delivery
-	Shared   map[string]state.Counter `json:"shared,omitempty"`
-	Revision int64                    `json:"revision,omitempty"` // of the ledger's row the plan was made from
+	Delivery *state.Delivery `json:"delivery,omitempty"`
+	Payload  *state.Payload  `json:"payload,omitempty"`
+	Blobs    []state.Blob    `json:"blobs,omitempty"`   // what Delivery and revision 0 name
+	Changes  []byte          `json:"changes,omitempty"` // delivery.changes, redacted JSON
+	Sequence int64           `json:"sequence,omitempty"`
+	Revision int64           `json:"revision,omitempty"` // of the ledger's row the plan was made from
 	// ObservedHash is what the target held when the plan was made.
 	ObservedHash string `json:"observed_hash,omitempty"`
 	// Replaces is what revision 0 keeps: the bytes that were there before us.

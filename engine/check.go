@@ -1,0 +1,247 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"tidegate/hclspec"
+	"tidegate/hclspec/address"
+	"tidegate/hclspec/mark"
+	"tidegate/providers"
+)
+
+// check evaluates everything that can be known before any source is asked. It finds all
+// mistakes that do not depend on data, and keeps what depends on no data at all.
+func (p *program) check() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	vals := values{}
+	for _, wave := range p.waves {
+		for _, a := range wave {
+			diags = append(diags, p.checkNode(p.nodes[a], vals)...)
+		}
+	}
+	if diags.HasErrors() {
+		return diags
+	}
+	return append(diags, p.paths()...)
+}
+
+func (p *program) checkNode(n *node, vals values) hcl.Diagnostics {
+	switch {
+	case n.addr.Type == address.Variable:
+		return nil
+	case n.expr != nil:
+		v, diags := p.expression(n, n.expr, vals, nil)
+		if diags.HasErrors() {
+			v = cty.DynamicVal
+		}
+		vals[n.addr] = v
+		return append(diags, p.checkOutput(n, v)...)
+	}
+	v, diags := p.evaluate(n, vals, deliveryUnknown(n))
+	if diags.HasErrors() {
+		return diags
+	}
+	diags = append(diags, p.checkConditions(n, vals)...)
+	diags = append(diags, p.checkSettings(n, v)...)
+	diags = append(diags, p.warnCredentials(n, v)...)
+	ev, more := p.instance(n, v)
+	diags = append(diags, more...)
+	if diags.HasErrors() {
+		return diags
+	}
+	if len(n.sources) == 0 && len(n.sinks) == 0 && !n.usesDelivery {
+		n.static = ev
+	}
+	if n.addr.Type == address.Sink && ev.sink != nil {
+		vals[n.addr] = exposed(ev.sink)
+	}
+	p.probe(n, v)
+	return diags
+}
+
+// probe learns which path a block reads or writes although other attributes, such as a
+// content that comes from a source, are not known yet: those stand as empty.
+func (p *program) probe(n *node, v cty.Value) {
+	if !v.Type().HasAttribute("path") || !v.GetAttr("path").IsWhollyKnown() {
+		return
+	}
+	filled, err := cty.Transform(v, func(_ cty.Path, v cty.Value) (cty.Value, error) {
+		if v.IsKnown() {
+			return v, nil
+		}
+		if plain, _ := v.Unmark(); plain.Type() == cty.DynamicPseudoType || plain.Type() == cty.String {
+			return cty.StringVal(""), nil
+		}
+		return cty.NullVal(v.Type()), nil
+	})
+	if err != nil {
+		return
+	}
+	ev, diags := p.instance(n, filled)
+	if diags.HasErrors() {
+		return // the mistake is reported where the values are real
+	}
+	if w, ok := ev.sink.(providers.PathWriter); ok {
+		n.writes = w.WritesPath()
+	}
+	if r, ok := ev.source.(providers.PathReader); ok {
+		n.reads = r.ReadsPath()
+	}
+}
+
+func deliveryUnknown(n *node) map[string]cty.Value {
+	if !n.usesDelivery {
+		return nil
+	}
+	return map[string]cty.Value{"delivery": cty.DynamicVal}
+}
+
+func (p *program) checkOutput(n *node, v cty.Value) hcl.Diagnostics {
+	if n.out == nil || n.out.Sensitive || !mark.Has(v) {
+		return nil
+	}
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagError, Summary: "Output refers to sensitive values", Subject: n.expr.Range().Ptr(),
+		Detail: fmt.Sprintf("The value of %s is sensitive. Set sensitive = true on the output, or nonsensitive(...) if it may be shown.", n.addr),
+	}}
+}
+
+// checkConditions evaluates conditions over an unknown candidate: unknown functions and
+// misspelt names come out before there is any data.
+func (p *program) checkConditions(n *node, vals values) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	n.block.Expressions(func(name string, a *providers.Attribute, expr hcl.Expression) {
+		if !a.Expression || a.TypeName() != "expression" {
+			return
+		}
+		_, more := p.expression(n, expr, vals, unknownCandidate)
+		diags = append(diags, more...)
+	})
+	return diags
+}
+
+var unknownCandidate = map[string]cty.Value{
+	"value": cty.DynamicVal, "previous": cty.DynamicVal, "text": cty.UnknownVal(cty.String),
+	"meta": cty.UnknownVal(cty.Object(map[string]cty.Type{"address": cty.String, "version": cty.String, "size": cty.Number})),
+}
+
+// checkSettings finds combinations that make no sense.
+func (p *program) checkSettings(n *node, v cty.Value) hcl.Diagnostics {
+	fail := func(attr, summary, detail string) hcl.Diagnostics {
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: n.block.AttributeRange(attr).Ptr()}}
+	}
+	switch n.addr.Type {
+	case address.Source:
+		if len(n.detectors) > 0 && v.Type().HasAttribute("interval") {
+			return fail("interval", "Conflicting attributes", "interval is short for the default detector at that interval, so it cannot stand beside detectors. Set the interval in the detector.")
+		}
+		if v.Type().HasAttribute("interval") && len(n.kind.Detectors) == 0 {
+			return fail("interval", "Unsupported attribute", fmt.Sprintf("A source %q is read once; it has no interval.", n.addr.Kind))
+		}
+		for _, d := range n.detectors {
+			if !slices.Contains(n.kind.Detectors, d.Kind) {
+				can := "it is read once"
+				if len(n.kind.Detectors) > 0 {
+					can = fmt.Sprintf("it can be watched by %v", n.kind.Detectors)
+				}
+				return fail("detectors", "Unsuitable detector", fmt.Sprintf("A source %q cannot be watched by %s: %s.", n.addr.Kind, d, can))
+			}
+		}
+	case address.Sink:
+		if n.addr.Kind != "file" && attributeIs(v, "on_destroy", "delete") {
+			return fail("on_destroy", "Unsupported value", fmt.Sprintf("A sink %q has nothing that could be deleted. Leave on_destroy at \"keep\".", n.addr.Kind))
+		}
+		if n.addr.Kind == "file" && attributeIs(v, "on_create", "skip") {
+			return fail("on_create", "Unsupported value", "A file is compared with what is there, so on_create has no meaning for it. Leave it out.")
+		}
+	}
+	return nil
+}
+
+func attributeIs(v cty.Value, name, want string) bool {
+	if !v.Type().HasAttribute(name) {
+		return false
+	}
+	a, _ := v.GetAttr(name).Unmark()
+	return a.IsKnown() && a.Type() == cty.String && a.AsString() == want
+}
+
+// warnCredentials tells of an environment value that looks like a credential and travels unmarked.
+func (p *program) warnCredentials(n *node, v cty.Value) hcl.Diagnostics {
+	if n.addr.Type != address.Sink {
+		return nil
+	}
+	var diags hcl.Diagnostics
+	n.block.Expressions(func(name string, a *providers.Attribute, expr hcl.Expression) {
+		if a.Expression || a.Credential || v.Type().HasAttribute(name) && mark.Has(v.GetAttr(name)) {
+			return
+		}
+		for _, env := range p.environmentBehind(n.byExp[expr], map[address.Address]bool{}) {
+			if looksLikeCredential(env) {
+				diags = append(diags, &hcl.Diagnostic{
+					Severity: hcl.DiagWarning, Summary: "Credential is not marked as sensitive", Subject: expr.Range().Ptr(),
+					Detail: fmt.Sprintf("env.%s looks like a credential and reaches %s of %s unmarked, so it would be shown in plans. Write sensitive(env.%s).", env, name, n.addr, env),
+				})
+			}
+		}
+	})
+	return diags
+}
+
+func (p *program) environmentBehind(refs []*hclspec.Reference, seen map[address.Address]bool) []string {
+	var out []string
+	for _, r := range refs {
+		if r.Root == "env" {
+			out = append(out, r.Name)
+		}
+		if r.Target.Type == address.Local && !seen[r.Target] {
+			seen[r.Target] = true
+			if n := p.nodes[r.Target]; n != nil {
+				out = append(out, p.environmentBehind(n.refs, seen)...)
+			}
+		}
+	}
+	return out
+}
+
+// paths finds two sinks on one path, and orders a source that reads what a sink writes
+// after that sink.
+func (p *program) paths() hcl.Diagnostics {
+	writers := map[string]*node{}
+	var diags hcl.Diagnostics
+	nodes := p.graph.Nodes()
+	for _, a := range nodes {
+		n := p.nodes[a]
+		if n.writes == "" {
+			continue
+		}
+		if first := writers[n.writes]; first != nil {
+			diags = append(diags, conflict(first, n, n.writes))
+			continue
+		}
+		writers[n.writes] = n
+	}
+	reordered := false
+	for _, a := range nodes {
+		if n := p.nodes[a]; n.reads != "" && writers[n.reads] != nil {
+			p.graph.Connect(n.addr, writers[n.reads].addr)
+			n.written = writers[n.reads].addr
+			reordered = true
+		}
+	}
+	if reordered {
+		diags = append(diags, p.order()...)
+	}
+	return diags
+}
+
+func conflict(first, second *node, path string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Two sinks write one path", Subject: second.rng.Ptr(),
+		Detail: fmt.Sprintf("%s and %s both write %s (the first is declared at %s). Each path has one sink; give one of them another path.", first.addr, second.addr, path, first.rng),
+	}
+}

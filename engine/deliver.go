@@ -1,0 +1,221 @@
+package engine
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"tidegate/engine/plan"
+	"tidegate/hclspec/mark"
+	"tidegate/providers"
+)
+
+// deliver brings one planned change to its target. It runs in a worker and touches nothing of
+// the run but what never changes.
+func (r *run) deliver(ctx context.Context, it *item) outcome {
+	c := it.change
+	if ctx.Err() != nil {
+		return outcome{item: it, parked: true}
+	}
+	// An interrupt lets what was begun come to its end; timeouts of the kinds bound it.
+	work := context.WithoutCancel(ctx)
+	sink, err := r.sink(c)
+	if err != nil {
+		return outcome{item: it, err: err}
+	}
+	if c.Action == plan.Delete {
+		return outcome{item: it, err: sink.Delete(work), attempts: 1}
+	}
+	if err := r.unchanged(work, c, sink); err != nil {
+		return outcome{item: it, err: err}
+	}
+	d := providers.Delivery{
+		ID: c.Delivery.ID, Address: c.Address.String(), Cause: map[string]string{}, Changes: c.Changes,
+		Redact: r.redact.text,
+	}
+	for _, cause := range c.Delivery.Causes {
+		d.Cause[cause.Source.String()] = cause.Version
+	}
+	return r.attempts(ctx, work, it, sink, d)
+}
+
+// attempts tries until it works, the error says that trying is of no use, or the planned
+// number is used up.
+func (r *run) attempts(ctx, work context.Context, it *item, sink providers.Sink, d providers.Delivery) outcome {
+	c := it.change
+	retry := providers.Retry{
+		Attempts: max(1, c.Retry.Attempts),
+		Min:      providers.Duration(c.Retry.Min.String()), Max: providers.Duration(c.Retry.Max.String()),
+	}
+	for n := 1; ; n++ {
+		d.Attempt = n
+		err := sink.Write(work, d)
+		if err == nil {
+			return outcome{item: it, attempts: n}
+		}
+		class, after := providers.Classify(err)
+		err = errors.New(r.redact.text(err.Error()))
+		wait := retry.Wait(n, after)
+		if class == providers.ClassPermanent || n >= retry.Attempts || after > c.Retry.Max {
+			return outcome{item: it, err: err, attempts: n}
+		}
+		r.engine.emit(DeliveryRetried{Address: c.Address, Attempt: n, Err: err.Error(), Wait: wait})
+		if !sleep(ctx, wait) {
+			return outcome{item: it, err: err, attempts: n}
+		}
+	}
+}
+
+// sink makes the sink from the plan alone.
+func (r *run) sink(c *plan.SinkChange) (providers.Sink, error) {
+	if c.Payload == nil {
+		return nil, fmt.Errorf("what was applied there is not known any more; remove it from the state with: tidegate state rm %s", c.Address)
+	}
+	data, err := json.Marshal(c.Payload)
+	if err != nil {
+		return nil, err
+	}
+	payload, v, err := decodePayload(data)
+	if err != nil {
+		return nil, err
+	}
+	sink, diags := r.engine.sinkOf(c.Address, payload, v)
+	if diags.HasErrors() {
+		return nil, providers.Permanent(errors.New(diagnosticText(diags)))
+	}
+	return sink, nil
+}
+
+// unchanged refuses a target that somebody wrote since the plan was made: what would be
+// lost there was in no diff that anybody saw.
+func (r *run) unchanged(ctx context.Context, c *plan.SinkChange, sink providers.Sink) error {
+	held, err := sink.Read(ctx)
+	if err != nil || held.Opaque {
+		return err
+	}
+	hash := held.Hash
+	if c.Sensitive && hash != "" {
+		hash = r.store.Keyed(hash)
+	}
+	if !held.Exists {
+		hash = ""
+	}
+	if hash == c.ObservedHash || !held.Exists || hash == c.Delivery.Hash {
+		return nil
+	}
+	return fmt.Errorf("%s was changed by somebody else since the plan was made; plan again", c.Target)
+}
+
+// sweep removes what deliveries that were killed left beside their targets.
+func (r *run) sweep(ctx context.Context) {
+	for _, row := range r.ledger.Sinks {
+		if row.Pending == nil {
+			continue
+		}
+		data, err := r.store.Blob(ctx, row.Pending.Payload)
+		if err != nil {
+			continue
+		}
+		payload, v, err := decodePayload(data)
+		if err != nil {
+			continue
+		}
+		sink, diags := r.engine.sinkOf(row.Address, payload, v)
+		if diags.HasErrors() {
+			continue
+		}
+		if s, ok := sink.(providers.Sweeper); ok {
+			if err := s.Sweep(ctx); err != nil {
+				r.diags = append(r.diags, &hcl.Diagnostic{
+					Severity: hcl.DiagWarning, Summary: "Cannot remove a temporary file",
+					Detail: fmt.Sprintf("%s: %s.", row.Address, err),
+				})
+			}
+		}
+	}
+}
+
+// redactor removes secrets from texts that programs and servers answer.
+type redactor struct{ replacer *strings.Replacer }
+
+// shortestSecret keeps the redactor from blanking every "a" and "1" of an output.
+const shortestSecret = 4
+
+// newRedactor knows every sensitive text of a plan and its configuration, also as JSON,
+// base64 and URL text.
+func newRedactor(prog *program, p *plan.Plan) *redactor {
+	secrets := map[string]bool{}
+	add := func(v cty.Value) { collectSecrets(v, false, secrets) }
+	if prog != nil {
+		for _, v := range prog.variables {
+			add(v)
+		}
+	}
+	for _, c := range p.Sources {
+		add(c.Before.Value)
+		add(c.After.Value)
+	}
+	for _, c := range p.Sinks {
+		add(c.Before.Value)
+		add(c.After.Value)
+	}
+	var list []string
+	for s := range secrets {
+		list = append(list, s)
+		quoted, _ := json.Marshal(s)
+		list = append(list, string(quoted[1:len(quoted)-1]), base64.StdEncoding.EncodeToString([]byte(s)), url.QueryEscape(s))
+	}
+	// The longest first, so that no part of one stays beside the replacement of another.
+	slices.SortFunc(list, func(a, b string) int {
+		if len(a) != len(b) {
+			return len(b) - len(a)
+		}
+		return strings.Compare(a, b)
+	})
+	var pairs []string
+	for _, s := range slices.Compact(list) {
+		pairs = append(pairs, s, mark.Redacted)
+	}
+	return &redactor{strings.NewReplacer(pairs...)}
+}
+
+func (r *redactor) text(s string) string { return r.replacer.Replace(s) }
+
+func collectSecrets(v cty.Value, marked bool, out map[string]bool) {
+	if v == cty.NilVal || !marked && !mark.Has(v) {
+		return
+	}
+	marked = marked || v.IsMarked()
+	v, _ = v.Unmark()
+	if !v.IsKnown() || v.IsNull() {
+		return
+	}
+	switch ty := v.Type(); {
+	case ty == cty.String:
+		if s := v.AsString(); marked && len(s) >= shortestSecret {
+			out[s] = true
+			for _, line := range strings.Split(s, "\n") {
+				if line = strings.TrimSpace(line); len(line) >= 2*shortestSecret {
+					out[line] = true
+				}
+			}
+		}
+	case ty == cty.Number:
+		if s := v.AsBigFloat().Text('f', -1); marked && len(s) >= shortestSecret {
+			out[s] = true
+		}
+	case v.CanIterateElements():
+		for it := v.ElementIterator(); it.Next(); {
+			_, e := it.Element()
+			collectSecrets(e, marked, out)
+		}
+	}
+}

@@ -1,0 +1,237 @@
+// Package engine is where effects meet data: it observes the world along the graph of a
+// configuration, lets plan.Compute compare, and carries plans out.
+//
+// Whatever fails stays where it failed: a source that cannot be reached, a value that is
+// refused or a sink that does not take its delivery leaves everything that does not depend
+// on it untouched, and the ledger never says more than what was acknowledged.
+package engine
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/gohcl"
+	"github.com/zclconf/go-cty/cty"
+
+	"tidegate/engine/graph"
+	"tidegate/engine/state"
+	"tidegate/hclspec"
+	"tidegate/hclspec/address"
+	"tidegate/providers"
+)
+
+// Options say which configuration is run and in which surroundings.
+type Options struct {
+	Dir         string // of the root module, "" for the current directory
+	Registry    *providers.Registry
+	StatePath   string              // --state; "" for the block, $STATE_DIRECTORY or the default
+	Flags       []hclspec.InputFlag // --var and --var-file in their order
+	Environ     []string            // of the process
+	Parallelism int                 // deliveries at a time, 0 for DefaultParallelism
+	Events      func(Event)         // called by one goroutine at a time; nil for none
+	Logger      hclog.Logger        // nil for none
+	Command     string              // names the process to whoever finds the state locked
+	Version     string              // of the tool
+}
+
+// The defaults of design section 7.
+const (
+	DefaultParallelism = 10
+	maxFetches         = 64
+	maxFetchesPerHost  = 8
+)
+
+// DefaultState is where the ledger is, beside the configuration, if nothing says otherwise.
+var DefaultState = filepath.Join(".tidegate", "state.db")
+
+// Engine runs one configuration. It is made by Load and must be closed. Its methods are not
+// to be called concurrently.
+type Engine struct {
+	opts      Options
+	spec      *hclspec.Spec
+	prog      *program
+	statePath string
+	store     state.Store  // nil until Lock
+	reader    state.Reader // nil until State
+
+	console *observer // what console evaluates over, nil until first needed
+
+	eventMutex sync.Mutex
+}
+
+// Load reads and checks a configuration without touching any source, sink or state. The
+// engine is never nil: with errors in the diagnostics only Files, Spec and Close are of use.
+func Load(_ context.Context, opts Options) (*Engine, hcl.Diagnostics) {
+	return load(opts, false)
+}
+
+// Validate is Load where nothing of the surroundings is known: environment, required
+// variables and sources stand for unknown values.
+func Validate(_ context.Context, opts Options) (*Engine, hcl.Diagnostics) {
+	return load(opts, true)
+}
+
+func load(opts Options, validate bool) (*Engine, hcl.Diagnostics) {
+	e := &Engine{opts: opts}
+	if e.opts.Parallelism <= 0 {
+		e.opts.Parallelism = DefaultParallelism
+	}
+	if e.opts.Logger == nil {
+		e.opts.Logger = hclog.NewNullLogger()
+	}
+	if e.opts.Dir == "" {
+		e.opts.Dir = "."
+	}
+	spec, diags := hclspec.Load(e.opts.Dir)
+	e.spec = spec
+	if diags.HasErrors() && len(spec.Files) == 0 {
+		return e, diags
+	}
+	path, more := e.findState()
+	e.statePath = path
+	diags = append(diags, more...)
+	prog, more := compile(spec, e.opts, validate, !diags.HasErrors())
+	e.prog = prog
+	diags = append(diags, more...)
+	return e, unique(diags)
+}
+
+// unique drops repetitions: one mistake in an expression that is evaluated twice is one complaint.
+func unique(diags hcl.Diagnostics) hcl.Diagnostics {
+	var out hcl.Diagnostics
+	for _, d := range diags {
+		same := func(o *hcl.Diagnostic) bool {
+			return o.Severity == d.Severity && o.Summary == d.Summary && o.Detail == d.Detail &&
+				(o.Subject == nil) == (d.Subject == nil) && (o.Subject == nil || *o.Subject == *d.Subject)
+		}
+		if !slices.ContainsFunc(out, same) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// localState is the body of state "local".
+type localState struct {
+	Path string `hcl:"path,optional"`
+}
+
+func (e *Engine) findState() (string, hcl.Diagnostics) {
+	inDir := func(p string) string {
+		if filepath.IsAbs(p) {
+			return filepath.Clean(p)
+		}
+		return filepath.Join(e.spec.Dir, p)
+	}
+	if e.opts.StatePath != "" {
+		path, err := filepath.Abs(e.opts.StatePath)
+		if err != nil {
+			return "", hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Cannot resolve --state", Detail: err.Error()}}
+		}
+		return path, nil
+	}
+	if s := e.spec.Settings.State; s.Kind != "" {
+		if s.Kind != "local" {
+			return "", hcl.Diagnostics{{
+				Severity: hcl.DiagError, Summary: "Unknown state kind", Subject: &s.DefRange,
+				Detail: fmt.Sprintf("There is no state kind %q; the only one is \"local\".", s.Kind),
+			}}
+		}
+		var c localState
+		ctx := &hcl.EvalContext{Variables: map[string]cty.Value{"path": e.spec.PathObject()}}
+		diags := gohcl.DecodeBody(s.Body, ctx, &c)
+		if c.Path != "" || diags.HasErrors() {
+			return inDir(c.Path), diags
+		}
+	}
+	// systemd may list several directories; the first is ours.
+	if dir, _, _ := strings.Cut(lookupEnv(e.opts.Environ, "STATE_DIRECTORY"), ":"); dir != "" {
+		return filepath.Join(dir, "state.db"), nil
+	}
+	return inDir(DefaultState), nil
+}
+
+func lookupEnv(environ []string, name string) string {
+	for _, entry := range slices.Backward(environ) {
+		if k, v, ok := strings.Cut(entry, "="); ok && k == name {
+			return v
+		}
+	}
+	return ""
+}
+
+// Spec returns what was declared.
+func (e *Engine) Spec() *hclspec.Spec { return e.spec }
+
+// Files returns the configuration's files by name, for the snippets of diagnostics.
+func (e *Engine) Files() map[string]*hcl.File { return e.spec.Files }
+
+// StatePath returns where the state is, absolute.
+func (e *Engine) StatePath() string { return e.statePath }
+
+// Graph returns the dependency graph of the configuration's blocks.
+func (e *Engine) Graph() *graph.Graph[address.Address] { return e.prog.graph }
+
+func (e *Engine) stateOptions() state.Options {
+	return state.Options{Path: e.statePath, Command: e.opts.Command, Version: e.opts.Version}
+}
+
+// Lock opens the state for writing and holds it until Close. An apply plans under the lock.
+func (e *Engine) Lock(ctx context.Context) error {
+	if e.store != nil {
+		return nil
+	}
+	store, err := state.Open(ctx, e.stateOptions())
+	if err != nil {
+		return err
+	}
+	e.store = store
+	return nil
+}
+
+// State returns the state for reading: the locked one, else a private copy.
+func (e *Engine) State(ctx context.Context) (state.Reader, error) {
+	if e.store != nil {
+		return e.store, nil
+	}
+	if e.reader == nil {
+		reader, err := state.OpenReader(ctx, e.stateOptions())
+		if err != nil {
+			return nil, err
+		}
+		e.reader = reader
+	}
+	return e.reader, nil
+}
+
+// emit hands an event to the view, one at a time.
+func (e *Engine) emit(ev Event) {
+	if e.opts.Events == nil {
+		return
+	}
+	e.eventMutex.Lock()
+	defer e.eventMutex.Unlock()
+	e.opts.Events(ev)
+}
+
+// Close releases the state and everything else the engine holds.
+func (e *Engine) Close() error {
+	var err error
+	if e.reader != nil {
+		err = e.reader.Close()
+		e.reader = nil
+	}
+	if e.store != nil {
+		if closeErr := e.store.Close(); err == nil {
+			err = closeErr
+		}
+		e.store = nil
+	}
+	return err
+}

@@ -1,0 +1,518 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"tidegate/engine/plan"
+	"tidegate/engine/state"
+	"tidegate/hclspec/address"
+	"tidegate/hclspec/decode"
+	"tidegate/hclspec/mark"
+	"tidegate/providers"
+)
+
+// look is what one look at a source brought, and the parts of it that only the observer needs.
+type look struct {
+	*plan.SourceObservation
+	diags hcl.Diagnostics
+	text  []byte // of the accepted snapshot, nil if it was not read
+	fresh []byte
+	data  bool // there is a candidate
+}
+
+// lookAt fetches, decodes and judges one source. It changes nothing.
+func (o *observer) lookAt(ctx context.Context, n *node) *look {
+	l := &look{SourceObservation: &plan.SourceObservation{Address: n.addr, Kind: n.addr.Kind}}
+	row := o.ledger.Sources[n.addr]
+	ev, diags := o.evaluated(n)
+	l.diags = diags
+	if diags.HasErrors() {
+		l.Err = "its configuration is wrong: " + firstError(diags)
+		o.stored(ctx, l, n, row, nil)
+		return l
+	}
+	for _, a := range n.limits {
+		l.Limits = append(l.Limits, a.String())
+	}
+	if ev.source == nil {
+		l.Blocked = o.unknownReason(n)
+		o.stored(ctx, l, n, row, nil)
+		return l
+	}
+	if id, ok := ev.source.(providers.Identifier); ok {
+		l.Identity = id.Identity()
+	}
+	settings := ev.configured.Settings.(*providers.SourceSettings)
+	l.Judged = o.judgedBy(n, ev)
+	snapshot, err := o.fetch(ctx, n, ev.source, settings, row)
+	switch {
+	case errors.Is(err, errNoRefresh):
+		l.Same, l.Validator = row.Current() != nil, rowValidator(row)
+		if !l.Same {
+			l.Err = err.Error()
+		} else {
+			l.Judged = row.Judged
+		}
+	case err != nil:
+		l.Err = err.Error()
+	default:
+		l.Validator = snapshot.Validator
+		if snapshot.NotModified && l.Validator == "" {
+			l.Validator = rowValidator(row)
+		}
+		o.take(l, n, settings, snapshot, row)
+	}
+	o.stored(ctx, l, n, row, settings)
+	o.judge(ctx, l, n, ev, settings, row)
+	return l
+}
+
+func rowValidator(row *state.Source) string {
+	if row == nil {
+		return ""
+	}
+	return row.Validator
+}
+
+func firstError(diags hcl.Diagnostics) string {
+	for _, d := range diags {
+		if d.Severity == hcl.DiagError {
+			return d.Summary
+		}
+	}
+	return ""
+}
+
+var errNoRefresh = errors.New("it was not looked at (--refresh=false)")
+
+// fetch looks at the origin, with the source's retries, within the limits on concurrent looks.
+func (o *observer) fetch(ctx context.Context, n *node, src providers.Source, s *providers.SourceSettings, row *state.Source) (providers.Snapshot, error) {
+	if o.options.NoRefresh {
+		return providers.Snapshot{}, errNoRefresh
+	}
+	if data, ok := o.pending[n.written]; ok {
+		// What a sink is about to write there is what a look after this plan would find.
+		return providers.Snapshot{Data: data, Location: n.reads}, nil
+	}
+	release, err := o.fetches.acquire(ctx, hostOf(src))
+	if err != nil {
+		return providers.Snapshot{}, err
+	}
+	defer release()
+	last := ""
+	if row.Current() != nil && o.readable(ctx, row.Current()) {
+		last = row.Validator
+	}
+	retry := providers.Retry{Attempts: 1}
+	if r, ok := src.(providers.Retrier); ok {
+		retry = r.Retry()
+	}
+	ctx = providers.WithFetchLimit(ctx, s.MaxBytes)
+	for attempt := 1; ; attempt++ {
+		snapshot, err := src.Fetch(ctx, last)
+		if err == nil && snapshot.NotModified && last == "" {
+			err = errors.New("the origin answered that nothing changed, but it was not asked so")
+		}
+		class, after := providers.Classify(err)
+		if err == nil || class == providers.ClassPermanent || attempt >= retry.Attempts || after > retry.Max.Value() {
+			return snapshot, err
+		}
+		if !sleep(ctx, retry.Wait(attempt, after)) {
+			return snapshot, err
+		}
+	}
+}
+
+// sleep waits and reports whether it was not interrupted.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+func hostOf(src providers.Source) string {
+	id, ok := src.(providers.Identifier)
+	if !ok {
+		return ""
+	}
+	u, err := url.Parse(id.Identity())
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// take turns a fetched snapshot into a candidate, or notes that it is what we have.
+func (o *observer) take(l *look, n *node, s *providers.SourceSettings, snap providers.Snapshot, row *state.Source) {
+	current := row.Current()
+	if snap.NotModified {
+		l.Same = true
+		return
+	}
+	data, parts := snap.Data, snap.Parts != nil
+	if parts {
+		data = encodeParts(snap.Parts)
+	}
+	sensitive := s.Sensitive || snap.Sensitive
+	hash := decode.RawHash(data)
+	if sensitive {
+		hash = o.reader.Keyed(hash)
+	}
+	l.text = nil
+	if current != nil && hash == current.Blob && parts == current.Parts && (snap.Format == "" || snap.Format == current.Format) {
+		l.Same, l.text = true, data
+		return
+	}
+	if int64(len(data)) > s.MaxBytes && !parts {
+		l.Err = providers.TooLargeError(s.MaxBytes).Error()
+		return
+	}
+	format := snap.Format
+	if format == "" && !parts {
+		f, err := decode.Choose(s.Decode, snap.Location, snap.ContentType)
+		if err == nil {
+			err = decode.Contradicts(f, snap.ContentType)
+		}
+		if err != nil {
+			l.Err = err.Error()
+			return
+		}
+		format = string(f)
+	}
+	version := snap.Version
+	if version == "" {
+		version = hash
+	}
+	fresh := &state.Snapshot{
+		Blob: hash, Version: version, Format: format, Location: snap.Location, ContentType: snap.ContentType,
+		Parts: parts, Size: int64(len(data)), Sensitive: sensitive,
+	}
+	value, err := decodeSnapshot(fresh, s.Decode, data)
+	switch {
+	case errors.Is(err, decode.ErrEmpty):
+		value = cty.NullVal(cty.DynamicPseudoType)
+	case err != nil:
+		l.Err = err.Error()
+		return
+	}
+	if fresh.Key, err = decode.Key(value, o.ignored(n)); err != nil {
+		l.Err = err.Error()
+		return
+	}
+	if sensitive {
+		fresh.Key = o.reader.Keyed(fresh.Key)
+		value = value.Mark(mark.Sensitive)
+	}
+	l.Fresh, l.Data, l.Value, l.fresh, l.data = fresh, data, value, data, true
+}
+
+// stored reads the accepted value where it is needed: always when it is in use, and as the
+// previous value beside a candidate.
+func (o *observer) stored(ctx context.Context, l *look, n *node, row *state.Source, s *providers.SourceSettings) {
+	current := row.Current()
+	if current == nil {
+		return
+	}
+	if l.Fresh != nil && l.Fresh.Key == current.Key && l.Fresh.Blob != current.Blob {
+		// The same value in other bytes: the stored bytes stay in use, and so must be read.
+		l.text = nil
+	}
+	if l.text == nil {
+		data, err := o.reader.Blob(ctx, current.Blob)
+		if err != nil {
+			if l.Fresh == nil && l.Err == "" && l.Blocked == "" {
+				l.Err, l.Same = fmt.Sprintf("the accepted value cannot be read: %s", err), false
+			}
+			return
+		}
+		l.text = data
+	}
+	explicit := ""
+	if s != nil {
+		explicit = s.Decode
+	}
+	value, err := decodeSnapshot(current, explicit, l.text)
+	if errors.Is(err, decode.ErrEmpty) {
+		value, err = cty.NullVal(cty.DynamicPseudoType), nil
+	}
+	if err != nil {
+		// It was accepted under another decoder: it goes on as it was decoded then.
+		if value, err = decodeSnapshot(current, "", l.text); err != nil {
+			return
+		}
+		if l.Same {
+			l.Same, l.Err = false, "the accepted value does not pass the decoder: "+err.Error()
+		}
+	}
+	if current.Sensitive || s != nil && s.Sensitive {
+		value = value.Mark(mark.Sensitive)
+	}
+	l.Accepted = value
+}
+
+// readable reports whether a snapshot's bytes can be had, so that asking "changed since?" makes sense.
+func (o *observer) readable(ctx context.Context, s *state.Snapshot) bool {
+	if !s.Sensitive {
+		return true
+	}
+	_, err := o.reader.Blob(ctx, s.Blob)
+	return err == nil
+}
+
+// judge holds the candidate against the rules: the fresh value, the stored one where rules or
+// decoder changed, and the fallback where nothing else is left.
+func (o *observer) judge(ctx context.Context, l *look, n *node, ev *evaluated, s *providers.SourceSettings, row *state.Source) {
+	current := row.Current()
+	again := l.Same && row.Judged != l.Judged && l.Accepted != cty.NilVal
+	switch {
+	case l.Fresh != nil:
+		previous := l.Accepted
+		l.Checks, l.Rejected = o.judgeValue(ctx, n, s, l.Value, previous, l.Data, l.Fresh.Version)
+	case again:
+		l.Checks, l.Rejected = o.judgeValue(ctx, n, s, l.Accepted, l.Accepted, l.text, current.Version)
+	}
+	if l.Accepted != cty.NilVal || !ev.values.Type().HasAttribute("fallback") || l.Err == "" && !l.Rejected {
+		return
+	}
+	fallback := ev.values.GetAttr("fallback")
+	if !fallback.IsWhollyKnown() {
+		return
+	}
+	if s.Sensitive {
+		fallback = fallback.Mark(mark.Sensitive)
+	}
+	l.Fallback = fallback
+	checks, refused := o.judgeValue(ctx, n, s, fallback, cty.NilVal, jsonText(fallback), "fallback")
+	l.FallbackFine = !refused
+	if refused {
+		l.Checks = append(l.Checks, checks...)
+	}
+}
+
+// judgeValue asks every rule and returns all findings at once.
+func (o *observer) judgeValue(ctx context.Context, n *node, s *providers.SourceSettings, value, previous cty.Value, data []byte, version string) (checks []plan.Check, rejected bool) {
+	if !s.AllowEmpty && decode.Empty(value) {
+		return []plan.Check{{
+			Address: n.addr.String(), Object: n.addr.String(), Status: "fail", Severity: "error",
+			Findings: []string{"the value is empty, and absence is not emptiness; set allow_empty = true on the source if an empty value is meant"},
+		}}, true
+	}
+	return o.rules(ctx, n, candidate{value: value, previous: previous, data: data, version: version})
+}
+
+type candidate struct {
+	value, previous cty.Value
+	data            []byte
+	version         string
+}
+
+// rules judges one candidate of a source or sink by the rules it names.
+func (o *observer) rules(ctx context.Context, n *node, c candidate) (checks []plan.Check, rejected bool) {
+	for _, a := range n.rules {
+		check := o.rule(ctx, n, a, c)
+		rejected = rejected || check.Status != "pass" && check.Severity != "warning"
+		checks = append(checks, check)
+	}
+	return checks, rejected
+}
+
+func (o *observer) rule(ctx context.Context, n *node, a address.Address, c candidate) plan.Check {
+	check := plan.Check{Address: a.String(), Object: n.addr.String(), Status: "pass", Severity: "error"}
+	rn := o.prog.nodes[a]
+	ev, diags := o.evaluated(rn)
+	if diags.HasErrors() || ev.rule == nil {
+		check.Status, check.Findings = "error", []string{"the rule cannot judge: " + ruleTrouble(o, rn, diags)}
+		return check
+	}
+	check.Severity = ev.configured.Settings.(*providers.RuleSettings).Severity
+	findings, err := ev.rule.Judge(ctx, providers.Candidate{
+		Value: c.value, Previous: orNull(c.previous), Data: c.data,
+		Address: n.addr.String(), Version: c.version,
+		Scope: o.prog.scope(rn.refs, o.values, candidateScope(n, c)),
+	})
+	if err != nil {
+		check.Status, check.Findings = "error", []string{"the rule cannot judge: " + err.Error()}
+		return check
+	}
+	for _, f := range findings {
+		text := f.Message
+		if f.Path != "" {
+			text = f.Path + ": " + text
+		}
+		check.Findings = append(check.Findings, text)
+		check.Status = "fail"
+	}
+	return check
+}
+
+func ruleTrouble(o *observer, n *node, diags hcl.Diagnostics) string {
+	if diags.HasErrors() {
+		return firstError(diags)
+	}
+	return o.unknownReason(n)
+}
+
+func orNull(v cty.Value) cty.Value {
+	if v == cty.NilVal {
+		return cty.NullVal(cty.DynamicPseudoType)
+	}
+	return v
+}
+
+// candidateScope is what a condition sees of the candidate.
+func candidateScope(n *node, c candidate) map[string]cty.Value {
+	text := cty.NullVal(cty.String)
+	if c.data != nil && utf8.Valid(c.data) {
+		text = cty.StringVal(string(c.data))
+	}
+	if mark.Has(c.value) {
+		text = text.Mark(mark.Sensitive)
+	}
+	return map[string]cty.Value{
+		"value": orNull(c.value), "previous": orNull(c.previous), "text": text,
+		"meta": cty.ObjectVal(map[string]cty.Value{
+			"address": cty.StringVal(n.addr.String()), "version": cty.StringVal(c.version),
+			"size": cty.NumberIntVal(int64(len(c.data))),
+		}),
+	}
+}
+
+// ignored unites the ignore lists of a source's detectors.
+func (o *observer) ignored(n *node) []decode.Path {
+	var out []decode.Path
+	for _, a := range n.detectors {
+		ev, _ := o.evaluated(o.prog.nodes[a])
+		if ev == nil || ev.detector == nil {
+			continue
+		}
+		for _, text := range ev.detector.Ignore() {
+			if path, err := decode.ParsePath(text); err == nil {
+				out = append(out, path)
+			}
+		}
+	}
+	return out
+}
+
+// judgedBy identifies everything that decides whether a value is acceptable.
+func (o *observer) judgedBy(n *node, ev *evaluated) string {
+	h := sha256.New()
+	s := ev.configured.Settings.(*providers.SourceSettings)
+	fmt.Fprintf(h, "decode %q empty %t", s.Decode, s.AllowEmpty)
+	for _, a := range n.detectors {
+		if d, _ := o.evaluated(o.prog.nodes[a]); d != nil && d.detector != nil {
+			fmt.Fprintf(h, " ignore %q", d.detector.Ignore())
+		}
+	}
+	for _, a := range n.rules {
+		fmt.Fprintf(h, " rule %s %s", a, o.ruleIdentity(o.prog.nodes[a]))
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+// ruleIdentity is over a rule's values, its conditions as written, and what those refer to.
+func (o *observer) ruleIdentity(n *node) string {
+	o.identityMutex.Lock()
+	defer o.identityMutex.Unlock()
+	if id, ok := o.identities[n.addr]; ok {
+		return id
+	}
+	h := sha256.New()
+	if ev, _ := o.evaluated(n); ev != nil {
+		fmt.Fprintf(h, "%s", identity(ev.values))
+		if f, ok := ev.rule.(interface{ ConfigFiles() []string }); ok {
+			for _, path := range f.ConfigFiles() {
+				fmt.Fprintf(h, " %s", o.fileIdentity(path))
+			}
+		}
+	}
+	n.block.Expressions(func(name string, _ *providers.Attribute, expr hcl.Expression) {
+		fmt.Fprintf(h, " %s=%q", name, o.prog.sourceText(expr.Range()))
+	})
+	for _, r := range n.refs {
+		if !r.Target.IsZero() {
+			fmt.Fprintf(h, " %s=%s", r.Target, identity(o.prog.valueOf(r.Target, o.values)))
+		} else if r.Root == "env" {
+			fmt.Fprintf(h, " env.%s=%s", r.Name, identity(cty.StringVal(o.prog.environ[r.Name])))
+		}
+	}
+	id := hex.EncodeToString(h.Sum(nil))
+	o.identities[n.addr] = id
+	return id
+}
+
+// partJSON is one file of a directory, as it is stored.
+type partJSON struct {
+	Name string `json:"name"`
+	Data []byte `json:"data"`
+}
+
+func encodeParts(parts []providers.Part) []byte {
+	out := make([]partJSON, len(parts))
+	for i, p := range parts {
+		out[i] = partJSON(p)
+	}
+	data, err := json.Marshal(out)
+	if err != nil {
+		panic("engine: a directory does not marshal: " + err.Error())
+	}
+	return data
+}
+
+// decodeSnapshot decodes stored or fetched bytes. explicit is the decode attribute.
+func decodeSnapshot(s *state.Snapshot, explicit string, data []byte) (cty.Value, error) {
+	if s.Parts {
+		return decodeParts(explicit, data)
+	}
+	format := s.Format
+	if explicit != "" {
+		format = explicit
+	}
+	v, err := decode.Decode(decode.Format(format), data, decode.Limits{MaxBytes: int64(len(data)) + 1})
+	if err != nil && !errors.Is(err, decode.ErrEmpty) {
+		return cty.NilVal, fmt.Errorf("decode as %s: %w", format, err)
+	}
+	return v, err
+}
+
+// decodeParts decodes a directory into a map of relative name to value.
+func decodeParts(explicit string, data []byte) (cty.Value, error) {
+	var parts []partJSON
+	if err := json.Unmarshal(data, &parts); err != nil {
+		return cty.NilVal, fmt.Errorf("read a stored directory: %w", err)
+	}
+	out := make(map[string]cty.Value, len(parts))
+	var trouble []string
+	for _, p := range parts {
+		format, err := decode.Choose(explicit, p.Name, "")
+		if err == nil {
+			var v cty.Value
+			if v, err = decode.Decode(format, p.Data, decode.Limits{MaxBytes: int64(len(p.Data)) + 1}); err == nil {
+				out[p.Name] = v
+				continue
+			}
+		}
+		trouble = append(trouble, fmt.Sprintf("%s: %s", p.Name, err))
+	}
+	if len(trouble) > 0 {
+		return cty.NilVal, fmt.Errorf("decode the directory: %s", strings.Join(trouble, "; "))
+	}
+	return cty.ObjectVal(out), nil
+}

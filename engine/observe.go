@@ -1,0 +1,469 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"tidegate/engine/plan"
+	"tidegate/engine/state"
+	"tidegate/hclspec/address"
+	"tidegate/hclspec/mark"
+	"tidegate/providers"
+)
+
+// observer looks at the world once, in waves along the graph, and changes nothing. One
+// goroutine owns it; workers get a node and return what they saw.
+type observer struct {
+	engine  *Engine
+	prog    *program
+	options PlanOptions
+	quiet   bool // no events and no reading of targets: only values are wanted
+	reader  state.Reader
+	ledger  *state.Ledger
+	now     time.Time
+	fetches *fetchLimiter
+	limits  *plan.Limits
+
+	// affected restricts the observation to some nodes; nil means all of them.
+	affected map[address.Address]struct{}
+
+	// Written by the owner between waves, read by workers within one.
+	values  values
+	choices map[address.Address]plan.Choice
+	reasons map[address.Address]string // why a source or sink has no value
+	pending map[address.Address][]byte // what sinks with a path are about to hold
+
+	seenSources map[address.Address]*plan.SourceObservation
+
+	sources []*plan.SourceObservation
+	sinks   []*plan.SinkObservation
+	outputs []*plan.OutputChange
+	diags   hcl.Diagnostics
+
+	evaluatedMutex sync.Mutex
+	instances      map[address.Address]*evaluated
+	identityMutex  sync.Mutex
+	identities     map[address.Address]string
+}
+
+func (e *Engine) newObserver(reader state.Reader, ledger *state.Ledger, now time.Time, opts PlanOptions) *observer {
+	return &observer{
+		engine: e, prog: e.prog, options: opts, reader: reader, ledger: ledger, now: now,
+		fetches: newFetchLimiter(maxFetches, maxFetchesPerHost),
+		values:  values{}, choices: map[address.Address]plan.Choice{}, reasons: map[address.Address]string{},
+		seenSources: map[address.Address]*plan.SourceObservation{},
+		pending:     map[address.Address][]byte{}, instances: map[address.Address]*evaluated{}, identities: map[address.Address]string{},
+	}
+}
+
+// seen is what one node's turn brought; exactly one of the parts is set.
+type seen struct {
+	node  *node
+	look  *look
+	sink  *rendered
+	value cty.Value // of a local or output
+	diags hcl.Diagnostics
+}
+
+// run observes wave after wave. Items of one wave do not depend on each other.
+func (o *observer) run(ctx context.Context) {
+	if limits, diags := o.limiters(); diags.HasErrors() {
+		o.diags = append(o.diags, diags...)
+		o.limits = plan.NewLimits(nil, o.ledger, o.now)
+	} else {
+		o.limits = plan.NewLimits(limits, o.ledger, o.now)
+	}
+	for _, wave := range o.prog.waves {
+		var nodes []*node
+		for _, a := range wave {
+			nodes = append(nodes, o.expand(o.prog.nodes[a])...)
+		}
+		results := make([]seen, len(nodes))
+		o.each(nodes, func(i int) { results[i] = o.see(ctx, nodes[i]) })
+		for _, r := range results {
+			o.merge(r)
+		}
+	}
+}
+
+// expand returns the instances of a block that are part of this observation. Without
+// for_each and count a block is its own only instance.
+func (o *observer) expand(n *node) []*node {
+	if o.affected != nil {
+		if _, ok := o.affected[n.addr]; !ok {
+			return nil
+		}
+	}
+	return []*node{n}
+}
+
+// each runs f for every node of a wave: sources, which wait for somebody else, all at once
+// (the fetch limiter holds them back), the rest as many at a time as there are processors.
+func (o *observer) each(nodes []*node, f func(int)) {
+	var wg sync.WaitGroup
+	work := make(chan int)
+	workers := min(len(nodes), 4*runtime.GOMAXPROCS(0))
+	waiting := 0
+	for _, n := range nodes {
+		if n.addr.Type == address.Source {
+			waiting++
+		}
+	}
+	workers = max(workers, min(waiting, maxFetches))
+	for range workers {
+		wg.Go(func() {
+			for i := range work {
+				f(i)
+			}
+		})
+	}
+	for i := range nodes {
+		work <- i
+	}
+	close(work)
+	wg.Wait()
+}
+
+func (o *observer) see(ctx context.Context, n *node) seen {
+	switch {
+	case n.addr.Type == address.Source:
+		start := time.Now()
+		o.emit(LookStarted{Address: n.addr})
+		l := o.lookAt(ctx, n)
+		choice := o.preview(l)
+		o.emit(LookFinished{
+			Address: n.addr, Standing: choice.Standing, Problem: choice.Problem, Reason: choice.Reason,
+			Elapsed: time.Since(start),
+		})
+		return seen{node: n, look: l, diags: l.diags}
+	case n.addr.Type == address.Sink:
+		r := o.render(ctx, n)
+		return seen{node: n, sink: r, diags: r.diags}
+	case n.expr != nil:
+		v, diags := o.prog.expression(n, n.expr, o.values, nil)
+		if diags.HasErrors() {
+			v = cty.DynamicVal
+		}
+		return seen{node: n, value: v, diags: diags}
+	}
+	return seen{node: n}
+}
+
+func (o *observer) emit(ev Event) {
+	if !o.quiet {
+		o.engine.emit(ev)
+	}
+}
+
+// preview is the choice as far as it is known before limits are asked.
+func (o *observer) preview(l *look) plan.Choice {
+	return plan.Choose(l.SourceObservation, o.ledger.Sources[l.Address], plan.NewLimits(nil, nil, o.now))
+}
+
+func (o *observer) merge(s seen) {
+	o.diags = append(o.diags, s.diags...)
+	switch {
+	case s.look != nil:
+		o.mergeSource(s.look)
+	case s.sink != nil:
+		o.sinks = append(o.sinks, s.sink.SinkObservation)
+		o.values[s.node.addr] = s.sink.exposed
+		if s.sink.Blocked != nil {
+			o.reasons[s.node.addr] = s.sink.Blocked.Reason
+		} else if s.node.writes != "" && s.sink.Content != nil {
+			o.pending[s.node.addr] = s.sink.Content
+		}
+	case s.node.expr != nil:
+		o.values[s.node.addr] = s.value
+		if s.node.out != nil {
+			o.output(s.node, s.value)
+		}
+	}
+}
+
+func (o *observer) mergeSource(l *look) {
+	row := o.ledger.Sources[l.Address]
+	choice := plan.Choose(l.SourceObservation, row, o.limits)
+	if choice.Read {
+		o.limits.Take(l.Limits, l.Address, row)
+	}
+	o.choices[l.Address] = choice
+	o.sources = append(o.sources, l.SourceObservation)
+	o.seenSources[l.Address] = l.SourceObservation
+	o.values[l.Address] = o.sourceObject(l, choice, row)
+	if choice.Standing == plan.Nothing {
+		o.reasons[l.Address] = choice.Reason
+	}
+	n := o.prog.nodes[l.Address]
+	switch choice.Problem {
+	case plan.Failed:
+		o.complain(n, "Source failed", fmt.Sprintf("%s: %s. %s", l.Address, strings.TrimSuffix(choice.Reason, "."), standingWords(choice)))
+	case plan.Rejected:
+		o.complain(n, "Candidate rejected", fmt.Sprintf("%s: %s. %s", l.Address, strings.Join(rejections(l.Checks), "; "), standingWords(choice)))
+	}
+}
+
+func rejections(checks []plan.Check) []string {
+	var out []string
+	for _, c := range checks {
+		if c.Status == "pass" || c.Severity == "warning" {
+			continue
+		}
+		for _, f := range c.Findings {
+			out = append(out, fmt.Sprintf("%s: %s", c.Address, strings.TrimSuffix(f, ".")))
+		}
+	}
+	return out
+}
+
+func standingWords(c plan.Choice) string {
+	switch c.Standing {
+	case plan.Accepted:
+		return "The accepted value stays in use."
+	case plan.Fallback:
+		return "The fallback stands in."
+	}
+	return "Nothing was ever accepted, so what depends on it is left as it is."
+}
+
+func (o *observer) complain(n *node, summary, detail string) {
+	o.diags = append(o.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: n.rng.Ptr()})
+}
+
+// sourceObject is what expressions see of a source.
+func (o *observer) sourceObject(l *look, c plan.Choice, row *state.Source) cty.Value {
+	if c.Standing == plan.Nothing {
+		return cty.ObjectVal(map[string]cty.Value{
+			"value": cty.DynamicVal, "text": cty.UnknownVal(cty.String), "version": cty.UnknownVal(cty.String),
+			"changed_at": cty.UnknownVal(cty.String), "stale": cty.True,
+		})
+	}
+	snapshot, data, at := row.Current(), l.text, time.Time{}
+	switch c.Standing {
+	case plan.Candidate:
+		snapshot, data, at = l.Fresh, l.fresh, o.now
+	case plan.Fallback:
+		snapshot, data, at = &state.Snapshot{Version: "fallback"}, jsonText(c.Value), o.now
+	default:
+		at = snapshot.AcceptedAt
+	}
+	text := cty.NullVal(cty.String)
+	if !snapshot.Parts && utf8.Valid(data) {
+		text = cty.StringVal(string(data))
+	}
+	if mark.Has(c.Value) {
+		text = text.Mark(mark.Sensitive)
+	}
+	changedAt := cty.StringVal(at.UTC().Format(time.RFC3339))
+	if c.Standing == plan.Fallback {
+		changedAt = cty.NullVal(cty.String)
+	}
+	return cty.ObjectVal(map[string]cty.Value{
+		"value": c.Value, "text": text, "version": cty.StringVal(snapshot.Version),
+		"changed_at": changedAt, "stale": cty.BoolVal(c.Problem == plan.Failed),
+	})
+}
+
+func jsonText(v cty.Value) []byte {
+	v, _ = mark.Reveal(v)
+	data, err := ctyjson.Marshal(v, v.Type())
+	if err != nil {
+		return nil
+	}
+	return data
+}
+
+// unknownReason says which source or sink a node waits for, and why.
+func (o *observer) unknownReason(n *node) string {
+	var waits []string
+	for _, list := range [][]address.Address{n.sources, n.sinks} {
+		for _, a := range list {
+			if why, ok := o.reasons[a]; ok {
+				waits = append(waits, fmt.Sprintf("%s has no value (%s)", a, why))
+			}
+		}
+	}
+	if len(waits) == 0 {
+		return "a value it uses is not known"
+	}
+	return strings.Join(waits, "; ")
+}
+
+// waitsOn returns the first of what a node waits for.
+func (o *observer) waitsOn(n *node) string {
+	for _, list := range [][]address.Address{n.sources, n.sinks} {
+		for _, a := range list {
+			if _, ok := o.reasons[a]; ok {
+				return a.String()
+			}
+		}
+	}
+	return ""
+}
+
+func (o *observer) output(n *node, v cty.Value) {
+	known := v.IsWhollyKnown()
+	if n.out.Sensitive {
+		v = v.Mark(mark.Sensitive)
+	}
+	o.outputs = append(o.outputs, &plan.OutputChange{Name: n.addr.Name, Value: plan.Of(v), Sensitive: n.out.Sensitive, Known: known})
+	for _, c := range n.out.Preconditions {
+		if ok, message, diags := o.condition(n, c.Condition, c.ErrorMessage, nil); diags.HasErrors() {
+			o.diags = append(o.diags, diags...)
+		} else if !ok {
+			o.complain(n, "Precondition of output failed", fmt.Sprintf("%s: %s", n.addr, message))
+		}
+	}
+}
+
+// condition evaluates a condition and, where it does not hold, its message. An unknown
+// condition holds for now.
+func (o *observer) condition(n *node, cond, message hcl.Expression, extra map[string]cty.Value) (bool, string, hcl.Diagnostics) {
+	v, diags := o.prog.expression(n, cond, o.values, extra)
+	if diags.HasErrors() {
+		return false, "", diags
+	}
+	v, _ = v.Unmark()
+	if !v.IsKnown() {
+		return true, "", diags
+	}
+	if v.IsNull() || v.Type() != cty.Bool {
+		return false, "", append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Invalid condition", Detail: "A condition must be true or false.", Subject: cond.Range().Ptr(),
+		})
+	}
+	if v.True() {
+		return true, "", diags
+	}
+	text, more := o.prog.expression(n, message, o.values, extra)
+	diags = append(diags, more...)
+	switch {
+	case more.HasErrors():
+		return false, "", diags
+	case mark.Has(text):
+		return false, "the message refers to a sensitive value and is not shown", diags
+	case !text.IsWhollyKnown() || text.IsNull() || text.Type() != cty.String:
+		return false, "the condition does not hold", diags
+	}
+	return false, text.AsString(), diags
+}
+
+// evaluated returns a block's instance: the static one, or one made of the values so far.
+func (o *observer) evaluated(n *node) (*evaluated, hcl.Diagnostics) {
+	if n.static != nil {
+		return n.static, nil
+	}
+	o.evaluatedMutex.Lock()
+	ev, ok := o.instances[n.addr]
+	o.evaluatedMutex.Unlock()
+	if ok {
+		return ev, nil
+	}
+	v, diags := o.prog.evaluate(n, o.values, nil)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	ev, diags = o.prog.instance(n, v)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	o.evaluatedMutex.Lock()
+	o.instances[n.addr] = ev
+	o.evaluatedMutex.Unlock()
+	return ev, nil
+}
+
+// limiters makes the rate limits askable.
+func (o *observer) limiters() (map[string]plan.Limiter, hcl.Diagnostics) {
+	out := map[string]plan.Limiter{}
+	var diags hcl.Diagnostics
+	for a, n := range o.prog.nodes {
+		if a.Type != address.RateLimit {
+			continue
+		}
+		ev, more := o.evaluated(n)
+		diags = append(diags, more...)
+		if ev == nil || ev.limit == nil {
+			continue
+		}
+		out[a.String()] = limiter(ev.limit, ev.configured.Settings.(*providers.RateLimitSettings))
+	}
+	return out, diags
+}
+
+func limiter(l providers.RateLimit, s *providers.RateLimitSettings) plan.Limiter {
+	return plan.Limiter{
+		Shared: s.Scope == "shared",
+		Next: func(c state.Counter, now time.Time) time.Time {
+			return l.Next(providers.Counter(c), now)
+		},
+		Take: func(c state.Counter, at time.Time) state.Counter {
+			return state.Counter(l.Take(providers.Counter(slices.Clone(c)), at))
+		},
+	}
+}
+
+func (o *observer) fileIdentity(path string) string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "unreadable"
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// fetchLimiter holds looks back: so many in all, and so many for each host.
+type fetchLimiter struct {
+	all   chan struct{}
+	each  int
+	mutex sync.Mutex
+	hosts map[string]chan struct{}
+}
+
+func newFetchLimiter(all, each int) *fetchLimiter {
+	return &fetchLimiter{all: make(chan struct{}, all), each: each, hosts: map[string]chan struct{}{}}
+}
+
+func (f *fetchLimiter) acquire(ctx context.Context, host string) (release func(), err error) {
+	var own chan struct{}
+	if host != "" {
+		f.mutex.Lock()
+		if own = f.hosts[host]; own == nil {
+			own = make(chan struct{}, f.each)
+			f.hosts[host] = own
+		}
+		f.mutex.Unlock()
+		select {
+		case own <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	select {
+	case f.all <- struct{}{}:
+	case <-ctx.Done():
+		if own != nil {
+			<-own
+		}
+		return nil, ctx.Err()
+	}
+	return func() {
+		<-f.all
+		if own != nil {
+			<-own
+		}
+	}, nil
+}

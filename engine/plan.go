@@ -1,0 +1,388 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"tidegate/engine/plan"
+	"tidegate/engine/state"
+	"tidegate/hclspec/address"
+	"tidegate/hclspec/decode"
+	"tidegate/hclspec/mark"
+	"tidegate/providers"
+)
+
+// PlanOptions say what to plan.
+type PlanOptions struct {
+	Destroy   bool // plan the removal of every sink in the ledger
+	NoRefresh bool // look at no source; accepted values stand
+}
+
+// Plan observes and compares. The plan is never nil; errors in the diagnostics are also in it
+// (Failed), and whatever does not depend on them is planned all the same.
+func (e *Engine) Plan(ctx context.Context, opts PlanOptions) (*plan.Plan, hcl.Diagnostics) {
+	now := time.Now()
+	empty := &plan.Plan{FormatVersion: plan.FormatVersion, ToolVersion: e.opts.Version, Time: now, Dir: e.spec.Dir, Destroy: opts.Destroy, Incomplete: true}
+	reader, err := e.State(ctx)
+	if err != nil {
+		return empty, stateError("Cannot open the state", err)
+	}
+	ledger, err := reader.Load(ctx)
+	if err != nil {
+		return empty, stateError("Cannot read the state", err)
+	}
+	o := e.newObserver(reader, ledger, now, opts)
+	if !opts.Destroy {
+		e.emit(PhaseStarted{Phase: Observing, Total: e.prog.count(address.Source)})
+		o.run(ctx)
+		o.pathConflicts()
+	} else {
+		o.limits = plan.NewLimits(nil, ledger, now)
+	}
+	p := plan.Compute(o.input(ctx), o.choices, o.limits)
+	p.ToolVersion, p.Configuration, p.Dir, p.Outputs = e.opts.Version, e.prog.hash(), e.spec.Dir, o.outputs
+	o.fill(ctx, p)
+	p.Limits = o.planLimits()
+	p.Incomplete = o.diags.HasErrors() || ctx.Err() != nil
+	if ctx.Err() != nil {
+		o.diags = append(o.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Interrupted", Detail: "The plan is not complete."})
+	}
+	return p, unique(o.diags)
+}
+
+func stateError(summary string, err error) hcl.Diagnostics {
+	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: err.Error()}}
+}
+
+func (p *program) count(t address.Type) int {
+	n := 0
+	for a := range p.nodes {
+		if a.Type == t {
+			n++
+		}
+	}
+	return n
+}
+
+// input gathers what was observed.
+func (o *observer) input(ctx context.Context) *plan.Input {
+	slices.SortFunc(o.sources, func(a, b *plan.SourceObservation) int { return a.Address.Compare(b.Address) })
+	in := &plan.Input{Now: o.now, Ledger: o.ledger, Sources: o.sources, Sinks: o.sinks, Destroy: o.options.Destroy}
+	for a := range o.ledger.Sources {
+		if o.options.Destroy || o.prog.nodes[a.Block()] == nil {
+			in.RemovedSources = append(in.RemovedSources, a)
+		}
+	}
+	slices.SortFunc(in.RemovedSources, address.Address.Compare)
+	var removed []address.Address
+	for a := range o.ledger.Sinks {
+		if o.options.Destroy || o.prog.nodes[a.Block()] == nil {
+			removed = append(removed, a)
+		}
+	}
+	// What depends on others goes first: the reverse of the order in which it came.
+	slices.SortFunc(removed, func(a, b address.Address) int { return b.Compare(a) })
+	for _, a := range removed {
+		in.Removed = append(in.Removed, o.removal(ctx, a, removed))
+	}
+	return in
+}
+
+func (o *observer) removal(ctx context.Context, a address.Address, all []address.Address) *plan.Removed {
+	r := &plan.Removed{Address: a, OnDestroy: "keep"}
+	row := o.ledger.Sinks[a]
+	delivery := row.Acknowledged
+	if delivery == nil {
+		delivery = row.Pending
+	}
+	if n := o.prog.nodes[a.Block()]; n != nil {
+		// Dependants are removed before what they depend on.
+		for _, other := range all {
+			if m := o.prog.nodes[other.Block()]; m != nil && slices.Contains(m.sinks, a) {
+				r.DependsOn = append(r.DependsOn, other)
+			}
+		}
+	}
+	if delivery == nil {
+		return r
+	}
+	data, err := o.reader.Blob(ctx, delivery.Payload)
+	if err != nil {
+		return r
+	}
+	payload, v, err := decodePayload(data)
+	if err != nil {
+		return r
+	}
+	r.Payload, r.Values, r.OnDestroy, r.Sensitive = payload, v, payload.OnDestroy, len(payload.Sensitive) > 0
+	return r
+}
+
+// pathConflicts finds sinks on one path whose paths came out of data.
+func (o *observer) pathConflicts() {
+	writers := map[string]address.Address{}
+	for _, s := range o.sinks {
+		n := o.prog.nodes[s.Address]
+		if n.writes != "" || s.Payload == nil && s.Values == cty.NilVal {
+			continue
+		}
+		ev, _ := o.evaluated(n)
+		if ev == nil || ev.sink == nil {
+			continue
+		}
+		w, ok := ev.sink.(providers.PathWriter)
+		if !ok {
+			continue
+		}
+		path := w.WritesPath()
+		first, taken := writers[path]
+		if !taken {
+			for a, other := range o.prog.nodes {
+				if other.writes == path && a != s.Address {
+					first, taken = a, true
+				}
+			}
+		}
+		if !taken {
+			writers[path] = s.Address
+			continue
+		}
+		o.diags = append(o.diags, conflict(o.prog.nodes[first], n, path))
+		s.Blocked = &plan.Wait{Kind: plan.RejectedByOwn, Reason: fmt.Sprintf("%s writes the same path", first)}
+	}
+}
+
+// planLimits writes the rate limits down, so that apply can ask them again.
+func (o *observer) planLimits() []*plan.Limit {
+	var out []*plan.Limit
+	for _, a := range o.prog.graph.Nodes() {
+		if a.Type != address.RateLimit {
+			continue
+		}
+		ev, _ := o.evaluated(o.prog.nodes[a])
+		if ev == nil || ev.configured == nil {
+			continue
+		}
+		out = append(out, &plan.Limit{
+			Address: a.String(), Kind: a.Kind, Values: plan.Of(ev.values),
+			Shared: ev.configured.Settings.(*providers.RateLimitSettings).Scope == "shared",
+		})
+	}
+	return out
+}
+
+// fill completes every planned delivery: what changed since the last one, the attributes
+// that use delivery.*, and the payload that apply sends.
+func (o *observer) fill(ctx context.Context, p *plan.Plan) {
+	for _, c := range p.Sinks {
+		if c.Delivery == nil || c.Payload != nil && !c.Repair {
+			continue
+		}
+		if c.Payload == nil {
+			o.fillPayload(ctx, c)
+		}
+		o.storeBlobs(c)
+	}
+}
+
+func (o *observer) fillPayload(ctx context.Context, c *plan.SinkChange) {
+	n := o.prog.nodes[c.Address]
+	v := c.After.Value
+	if n.kind.Name == "exec" || n.kind.Name == "http" {
+		changes := o.changesSince(ctx, n)
+		data, err := json.Marshal(changes)
+		if err != nil {
+			panic("engine: changes do not marshal: " + err.Error())
+		}
+		c.Changes = data
+		if n.usesDelivery {
+			filled, diags := o.prog.evaluate(n, o.values, map[string]cty.Value{"delivery": o.delivery(n, c, changes)})
+			o.diags = append(o.diags, diags...)
+			if diags.HasErrors() {
+				c.Action, c.Delivery = plan.NoOp, nil
+				c.Wait = &plan.Wait{Kind: plan.RejectedByOwn, Reason: "delivery could not be filled in: " + firstError(diags)}
+				return
+			}
+			v = filled
+		}
+	}
+	settings := providers.DefaultSinkSettings()
+	if ev, _ := o.evaluatedSink(n); ev != nil && ev.configured != nil {
+		settings = ev.configured.Settings.(*providers.SinkSettings)
+	}
+	c.Payload = encodePayload(n.addr.Kind, o.prog.spec.Dir, v, settings)
+}
+
+// storeBlobs names the bytes that the intent needs in the ledger.
+func (o *observer) storeBlobs(c *plan.SinkChange) {
+	if c.Payload == nil {
+		return
+	}
+	data, err := json.Marshal(c.Payload)
+	if err != nil {
+		panic("engine: a payload does not marshal: " + err.Error())
+	}
+	sealed := len(c.Payload.Sensitive) > 0 || isPrivate(c.After.Value)
+	blob := func(data []byte) state.Blob {
+		b := state.Blob{Hash: decode.RawHash(data), Data: data, Sealed: sealed}
+		if sealed {
+			b.Hash = o.reader.Keyed(b.Hash)
+		}
+		return b
+	}
+	b := blob(data)
+	c.Delivery.Payload = b.Hash
+	c.Blobs = append(c.Blobs, b)
+	if c.Replaces != nil {
+		c.Blobs = append(c.Blobs, blob(c.Replaces))
+	}
+}
+
+// isPrivate reports whether a file is meant for fewer eyes than the state's, so that its
+// content is sealed there.
+func isPrivate(v cty.Value) bool {
+	if v == cty.NilVal || !v.Type().HasAttribute("mode") {
+		return false
+	}
+	mode, _ := v.GetAttr("mode").Unmark()
+	if !mode.IsKnown() || mode.IsNull() || mode.Type() != cty.String {
+		return false
+	}
+	text := mode.AsString()
+	return len(text) > 0 && (text[len(text)-1]-'0')&4 == 0
+}
+
+// change is one entry of delivery.changes.
+type change struct {
+	Address string     `json:"address"`
+	Path    string     `json:"path"`
+	Action  string     `json:"action"`
+	Before  any        `json:"before"`
+	After   any        `json:"after"`
+	before  plan.Value // redacted
+	after   plan.Value
+}
+
+// changesSince compares the sources of a sink with what they were at its last acknowledged
+// delivery, redacted.
+func (o *observer) changesSince(ctx context.Context, n *node) []change {
+	last := map[address.Address]state.Cause{}
+	if row := o.ledger.Sinks[n.addr]; row != nil && row.Acknowledged != nil {
+		for _, c := range row.Acknowledged.Causes {
+			last[c.Source] = c
+		}
+	}
+	out := []change{}
+	for _, a := range n.sources {
+		now := o.choices[a].Value
+		before := o.valueAt(ctx, a, last[a])
+		if now == cty.NilVal {
+			continue
+		}
+		for _, ch := range plan.ValueChanges(before, now) {
+			b, c := redacted(ch.Before.Value), redacted(ch.After.Value)
+			out = append(out, change{
+				Address: a.String(), Path: ch.Path, Action: ch.Action,
+				Before: b.Plain(), After: c.Plain(), before: b, after: c,
+			})
+		}
+	}
+	return out
+}
+
+func redacted(v cty.Value) plan.Value {
+	if v == cty.NilVal {
+		return plan.Of(cty.NullVal(cty.DynamicPseudoType))
+	}
+	return plan.Of(mark.Redact(v))
+}
+
+// valueAt decodes the value that a source had at some delivery, NilVal if that is not known.
+func (o *observer) valueAt(ctx context.Context, a address.Address, c state.Cause) cty.Value {
+	row := o.ledger.Sources[a]
+	if c.Blob == "" || row.Current() == nil {
+		return cty.NilVal
+	}
+	if now := o.choices[a]; now.Standing == plan.Accepted && c.Blob == row.Current().Blob {
+		return now.Value
+	}
+	snapshot := *row.Current()
+	for _, s := range row.Snapshots {
+		if s.Blob == c.Blob {
+			snapshot = s
+		}
+	}
+	data, err := o.reader.Blob(ctx, c.Blob)
+	if err != nil {
+		return cty.NilVal
+	}
+	v, err := decodeSnapshot(&snapshot, "", data)
+	if err != nil {
+		return cty.NilVal
+	}
+	if snapshot.Sensitive {
+		v = v.Mark(mark.Sensitive)
+	}
+	return v
+}
+
+// noDelivery is what delivery is while a fingerprint is taken: the shape without content.
+func (o *observer) noDelivery(n *node) cty.Value {
+	causes := map[string]cty.Value{}
+	for _, a := range n.sources {
+		causes[a.String()] = cty.StringVal("")
+	}
+	return cty.ObjectVal(map[string]cty.Value{
+		"id": cty.StringVal(""), "cause": cty.ObjectVal(causes), "changes": cty.EmptyTupleVal,
+	})
+}
+
+// delivery is what expressions see of a delivery that is filled in.
+func (o *observer) delivery(n *node, c *plan.SinkChange, changes []change) cty.Value {
+	causes := map[string]cty.Value{}
+	for _, a := range n.sources {
+		causes[a.String()] = cty.StringVal("")
+	}
+	for _, cause := range c.Delivery.Causes {
+		causes[cause.Source.String()] = cty.StringVal(cause.Version)
+	}
+	list := make([]cty.Value, len(changes))
+	for i, ch := range changes {
+		list[i] = cty.ObjectVal(map[string]cty.Value{
+			"address": cty.StringVal(ch.Address), "path": cty.StringVal(ch.Path), "action": cty.StringVal(ch.Action),
+			"before": ch.before.Value, "after": ch.after.Value,
+		})
+	}
+	return cty.ObjectVal(map[string]cty.Value{
+		"id": cty.StringVal(c.Delivery.ID), "cause": cty.ObjectVal(causes), "changes": cty.TupleVal(list),
+	})
+}
+
+// Evaluate evaluates one expression of console: sources stand for their accepted values.
+// The value may be marked and may be unknown.
+func (e *Engine) Evaluate(ctx context.Context, expression string) (cty.Value, hcl.Diagnostics) {
+	expr, diags := parseExpression(expression)
+	if diags.HasErrors() {
+		return cty.DynamicVal, diags
+	}
+	if e.console == nil {
+		reader, err := e.State(ctx)
+		if err != nil {
+			return cty.DynamicVal, stateError("Cannot open the state", err)
+		}
+		ledger, err := reader.Load(ctx)
+		if err != nil {
+			return cty.DynamicVal, stateError("Cannot read the state", err)
+		}
+		e.console = e.newObserver(reader, ledger, time.Now(), PlanOptions{NoRefresh: true})
+		e.console.quiet = true
+		e.console.run(ctx)
+	}
+	return e.console.expression(expr)
+}

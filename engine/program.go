@@ -1,0 +1,433 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+
+	"tidegate/engine/graph"
+	"tidegate/hclspec"
+	"tidegate/hclspec/address"
+	"tidegate/providers"
+)
+
+// program is a configuration made ready to be evaluated: every block taken apart by its
+// kind's schema, every reference resolved, the graph ordered. It is not changed afterwards.
+type program struct {
+	spec      *hclspec.Spec
+	opts      Options
+	validate  bool // the surroundings are unknown
+	nodes     map[address.Address]*node
+	graph     *graph.Graph[address.Address]
+	waves     [][]address.Address
+	functions map[string]function.Function
+	variables map[string]cty.Value
+	environ   map[string]string
+
+	filesMutex sync.Mutex
+	files      map[string][sha256.Size]byte // read by functions: they count as configuration
+}
+
+// node is one block, variable, local or output.
+type node struct {
+	addr  address.Address
+	rng   hcl.Range
+	kind  *providers.Kind
+	block *providers.Block     // nil for variables, locals and outputs
+	expr  hcl.Expression       // of a local or output
+	out   *hclspec.Output      // of an output
+	refs  []*hclspec.Reference // all of them
+	byExp map[hcl.Expression][]*hclspec.Reference
+
+	detectors, rules, limits, depends []address.Address
+	triggers                          []trigger
+	usesDelivery                      bool
+	sinks                             []address.Address // nearest sinks it depends on
+	sources                           []address.Address // all sources it depends on
+
+	reads, writes string          // local paths, where they are known without any source
+	written       address.Address // the sink that writes what this source reads
+
+	// static is the evaluated block where it depends on no source and no sink.
+	static *evaluated
+}
+
+// trigger is one entry of a sink's triggers.
+type trigger struct {
+	name   string
+	expr   hcl.Expression
+	target address.Address // a sink or source named as a whole, else zero
+}
+
+// compile makes a program. With validate nothing of the surroundings is known. With whole
+// unset the Spec is only a part of what was written (other errors were found), so that
+// missing values are not complained about.
+func compile(spec *hclspec.Spec, opts Options, validate, whole bool) (*program, hcl.Diagnostics) {
+	p := &program{
+		spec: spec, opts: opts, validate: validate,
+		nodes: map[address.Address]*node{}, graph: graph.New(address.Address.Compare),
+		environ: map[string]string{}, files: map[string][sha256.Size]byte{},
+	}
+	for _, entry := range opts.Environ {
+		if k, v, ok := strings.Cut(entry, "="); ok {
+			p.environ[k] = v
+		}
+	}
+	p.functions = hclspec.Functions(hclspec.FunctionOptions{
+		ModuleDir: spec.Dir, ReadPaths: spec.Settings.PathsRead, OnRead: p.fileRead,
+	})
+	diags := p.inputs(whole)
+	diags = append(diags, p.declare()...)
+	diags = append(diags, p.connect()...)
+	if !diags.HasErrors() {
+		diags = append(diags, p.order()...)
+	}
+	if !diags.HasErrors() {
+		diags = append(diags, p.check()...)
+	}
+	return p, diags
+}
+
+func (p *program) fileRead(path string, content []byte) {
+	sum := sha256.Sum256(content)
+	p.filesMutex.Lock()
+	defer p.filesMutex.Unlock()
+	p.files[path] = sum
+}
+
+// hash identifies the configuration: its files, the given values and the files that
+// functions read.
+func (p *program) hash() string {
+	p.filesMutex.Lock()
+	defer p.filesMutex.Unlock()
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n", p.spec.Hash)
+	for _, path := range slices.Sorted(maps.Keys(p.files)) {
+		fmt.Fprintf(h, "%q %x\n", path, p.files[path])
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.variables)) {
+		fmt.Fprintf(h, "%s %s\n", name, identity(p.variables[name]))
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+func (p *program) inputs(whole bool) hcl.Diagnostics {
+	environ := p.opts.Environ
+	if p.validate {
+		environ = nil
+	}
+	inputs, diags := hclspec.CollectInputs(p.spec, hclspec.InputOptions{Flags: p.opts.Flags, Environ: environ})
+	values, more := p.spec.EvalVariables(inputs, hclspec.ValueOptions{
+		AllowMissing: p.validate || !whole, Functions: p.functions,
+	})
+	p.variables = values
+	return append(diags, more...)
+}
+
+// declare makes a node of every declaration.
+func (p *program) declare() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	add := func(n *node) {
+		p.nodes[n.addr] = n
+		p.graph.Add(n.addr)
+	}
+	for name, v := range p.spec.Variables {
+		add(&node{addr: address.Of(address.Variable, "", name), rng: v.DefRange})
+	}
+	for name, l := range p.spec.Locals {
+		add(&node{addr: address.Of(address.Local, "", name), rng: l.DefRange, expr: l.Expr})
+	}
+	for name, o := range p.spec.Outputs {
+		add(&node{addr: address.Of(address.Output, "", name), rng: o.DefRange, expr: o.Expr, out: o})
+	}
+	for _, b := range p.spec.Blocks {
+		kind := p.opts.Registry.Kind(string(b.Address.Type), b.Address.Kind)
+		if kind == nil {
+			diags = append(diags, p.unknownKind(b))
+			continue
+		}
+		block, more := kind.Compile(b.Body, b.DefRange)
+		diags = append(diags, more...)
+		add(&node{addr: b.Address, rng: b.DefRange, kind: kind, block: block})
+	}
+	return diags
+}
+
+func (p *program) unknownKind(b *hclspec.Block) *hcl.Diagnostic {
+	typ := string(b.Address.Type)
+	names := p.opts.Registry.Names(typ)
+	detail := fmt.Sprintf("There is no %s kind %q. The kinds are %s.", words(typ), b.Address.Kind, strings.Join(names, ", "))
+	if near := hclspec.Nearest(b.Address.Kind, names); near != "" {
+		detail = fmt.Sprintf("There is no %s kind %q. Did you mean %q?", words(typ), b.Address.Kind, near)
+	}
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unknown " + words(typ) + " kind", Detail: detail, Subject: &b.DefRange}
+}
+
+func words(typ string) string { return strings.ReplaceAll(typ, "_", " ") }
+
+// connect resolves every reference and makes the edges.
+func (p *program) connect() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, addr := range p.graph.Nodes() {
+		n := p.nodes[addr]
+		diags = append(diags, p.connectNode(n)...)
+		for _, r := range n.refs {
+			if !r.Target.IsZero() && p.nodes[r.Target] != nil {
+				p.graph.Connect(n.addr, r.Target)
+			}
+		}
+		for _, list := range [][]address.Address{n.detectors, n.rules, n.limits, n.depends} {
+			for _, target := range list {
+				if p.nodes[target] != nil {
+					p.graph.Connect(n.addr, target)
+				}
+			}
+		}
+	}
+	return diags
+}
+
+func (p *program) connectNode(n *node) hcl.Diagnostics {
+	n.byExp = map[hcl.Expression][]*hclspec.Reference{}
+	var diags hcl.Diagnostics
+	collect := func(expr hcl.Expression, place scopeRules) {
+		refs, more := hclspec.References(expr)
+		diags = append(diags, more...)
+		for _, r := range refs {
+			diags = append(diags, p.checkReference(n, r, place)...)
+			n.usesDelivery = n.usesDelivery || r.Root == "delivery"
+		}
+		n.byExp[expr] = refs
+		n.refs = append(n.refs, refs...)
+	}
+	switch {
+	case n.out != nil:
+		collect(n.expr, scopeRules{stale: true})
+		for _, c := range n.out.Preconditions {
+			collect(c.Condition, scopeRules{stale: true})
+			collect(c.ErrorMessage, scopeRules{stale: true})
+		}
+		for _, r := range n.out.DependsOn {
+			if d := p.spec.Resolve(r); d != nil {
+				diags = append(diags, d)
+			} else {
+				n.depends = append(n.depends, r.Target)
+			}
+		}
+	case n.expr != nil:
+		collect(n.expr, scopeRules{})
+	case n.block != nil:
+		n.block.Expressions(func(name string, a *providers.Attribute, expr hcl.Expression) {
+			switch {
+			case !a.Expression:
+				collect(expr, scopeRules{delivery: n.deliveryAllowed()})
+			case name == "triggers":
+				diags = append(diags, p.triggers(n, expr, collect)...)
+			case a.TypeName() == "list of references":
+				diags = append(diags, p.references(n, name, expr)...)
+			default:
+				collect(expr, scopeRules{candidate: n.judges(name), stale: strings.HasPrefix(name, "precondition.")})
+			}
+		})
+	}
+	return diags
+}
+
+func (n *node) deliveryAllowed() bool {
+	return n.addr.Type == address.Sink && (n.addr.Kind == "exec" || n.addr.Kind == "http")
+}
+
+// judges reports whether an expression kept as such sees a candidate.
+func (n *node) judges(name string) bool {
+	return n.addr.Type == address.Rule || strings.HasPrefix(name, "precondition.")
+}
+
+// scopeRules say what an expression may refer to beside what is always visible.
+type scopeRules struct {
+	candidate bool // value, previous, text, meta
+	delivery  bool
+	stale     bool
+	whole     bool // a source or sink without an attribute
+}
+
+var sourceAttributes = []string{"changed_at", "stale", "text", "value", "version"}
+
+func (p *program) checkReference(n *node, r *hclspec.Reference, rules scopeRules) hcl.Diagnostics {
+	fail := func(summary, detail string) hcl.Diagnostics {
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &r.Range}}
+	}
+	switch r.Root {
+	case "value", "previous", "text", "meta":
+		if !rules.candidate {
+			return fail("Unknown name", fmt.Sprintf("%s is known only in the conditions of rules and preconditions. Refer to a source's value as source.KIND.NAME.value.", r.Root))
+		}
+		return nil
+	case "delivery":
+		if !rules.delivery {
+			return fail("Unknown name", "delivery is known only in the attributes of exec and http sinks; it is filled for each delivery.")
+		}
+		return nil
+	case "each", "count":
+		return fail("Unknown name", r.Root+" is known only in blocks with for_each or count, which are not supported yet.")
+	}
+	if r.Target.IsZero() {
+		return nil
+	}
+	if d := p.spec.Resolve(r); d != nil {
+		return hcl.Diagnostics{d}
+	}
+	switch r.Target.Type {
+	case address.Detector, address.Rule, address.RateLimit:
+		return fail("Invalid reference", fmt.Sprintf("%s is a policy and has no value. Name it in detectors, rules or rate_limits.", r.Target))
+	case address.Source:
+		return checkSourceAttribute(r, rules, fail)
+	case address.Sink:
+		if len(r.Rest) == 0 && !rules.whole {
+			return fail("Incomplete reference", fmt.Sprintf("Refer to an attribute of the sink, such as %s.sha256.", r.Target))
+		}
+	}
+	return nil
+}
+
+func checkSourceAttribute(r *hclspec.Reference, rules scopeRules, fail func(string, string) hcl.Diagnostics) hcl.Diagnostics {
+	if len(r.Rest) == 0 {
+		if rules.whole {
+			return nil
+		}
+		return fail("Incomplete reference", fmt.Sprintf("Refer to an attribute of the source, such as %s.value.", r.Target))
+	}
+	step, ok := r.Rest[0].(hcl.TraverseAttr)
+	if !ok {
+		return nil
+	}
+	if !slices.Contains(sourceAttributes, step.Name) {
+		detail := fmt.Sprintf("A source has no attribute %q; it has %s.", step.Name, strings.Join(sourceAttributes, ", "))
+		if near := hclspec.Nearest(step.Name, sourceAttributes); near != "" {
+			detail = fmt.Sprintf("A source has no attribute %q. Did you mean %q?", step.Name, near)
+		} else {
+			detail += fmt.Sprintf(" Keys of its data are below value, as in %s.value.%s.", r.Target, step.Name)
+		}
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Unknown attribute", Detail: detail, Subject: step.SrcRange.Ptr()}}
+	}
+	if step.Name == "stale" && !rules.stale {
+		return fail("Invalid reference", "stale changes without any new value, so it is allowed only in preconditions and outputs.")
+	}
+	return nil
+}
+
+// references reads detectors, rules, rate_limits and depends_on.
+func (p *program) references(n *node, name string, expr hcl.Expression) hcl.Diagnostics {
+	refs, diags := hclspec.StaticReferences(expr)
+	want := map[string]address.Type{"detectors": address.Detector, "rules": address.Rule, "rate_limits": address.RateLimit}[name]
+	for _, r := range refs {
+		if d := p.spec.Resolve(r); d != nil {
+			diags = append(diags, d)
+			continue
+		}
+		if want != "" && r.Target.Type != want || want == "" && r.Target.IsZero() {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError, Summary: "Wrong kind of reference", Subject: &r.Range,
+				Detail: fmt.Sprintf("%s takes references to %s blocks, and this is %s.", name, want, r.Target),
+			})
+			continue
+		}
+		switch name {
+		case "detectors":
+			n.detectors = append(n.detectors, r.Target)
+		case "rules":
+			n.rules = append(n.rules, r.Target)
+		case "rate_limits":
+			n.limits = append(n.limits, r.Target)
+		default:
+			n.depends = append(n.depends, r.Target)
+		}
+	}
+	return diags
+}
+
+// triggers reads a sink's list of triggers: whole sinks and sources, or any values.
+func (p *program) triggers(n *node, expr hcl.Expression, collect func(hcl.Expression, scopeRules)) hcl.Diagnostics {
+	items, diags := hcl.ExprList(expr)
+	if diags.HasErrors() {
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Not a list", Subject: expr.Range().Ptr(),
+			Detail: "triggers takes a list of sinks, sources or values, such as [sink.file.app].",
+		}}
+	}
+	for i, item := range items {
+		t := trigger{name: fmt.Sprintf("triggers[%d]", i), expr: item}
+		refs, _ := hclspec.References(item)
+		if len(refs) == 1 && len(refs[0].Rest) == 0 && refs[0].Target.Type == address.Sink || len(refs) == 1 && len(refs[0].Rest) == 0 && refs[0].Target.Type == address.Source {
+			t.target = refs[0].Target
+			t.name = t.target.String()
+		}
+		collect(item, scopeRules{whole: true})
+		n.triggers = append(n.triggers, t)
+	}
+	return nil
+}
+
+// order finds cycles and cuts the graph into waves.
+func (p *program) order() hcl.Diagnostics {
+	waves, cycle := p.graph.Waves()
+	if cycle != nil {
+		return p.cycles(cycle)
+	}
+	p.waves = waves
+	for _, wave := range waves {
+		for _, a := range wave {
+			p.reach(p.nodes[a])
+		}
+	}
+	return nil
+}
+
+// reach notes which sinks a node waits for and which sources it is made from.
+func (p *program) reach(n *node) {
+	sinks, sources := map[address.Address]bool{}, map[address.Address]bool{}
+	for _, d := range p.graph.Dependencies(n.addr) {
+		dep := p.nodes[d]
+		switch d.Type {
+		case address.Sink:
+			sinks[d] = true
+		case address.Detector, address.Rule, address.RateLimit:
+			continue
+		case address.Source:
+			sources[d] = true
+			fallthrough
+		default:
+			for _, s := range dep.sinks {
+				sinks[s] = true
+			}
+		}
+		for _, s := range dep.sources {
+			sources[s] = true
+		}
+	}
+	n.sinks = slices.SortedFunc(maps.Keys(sinks), address.Address.Compare)
+	n.sources = slices.SortedFunc(maps.Keys(sources), address.Address.Compare)
+}
+
+func (p *program) cycles(c *graph.Cycle[address.Address]) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, path := range c.Paths {
+		names := make([]string, len(path))
+		for i, a := range path {
+			names[i] = a.String()
+		}
+		n := p.nodes[path[0]]
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Cycle", Subject: n.rng.Ptr(),
+			Detail: "These depend on each other, so none can be first: " + strings.Join(names, " -> ") + ".",
+		})
+	}
+	return diags
+}
