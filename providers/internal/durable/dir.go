@@ -66,20 +66,6 @@ func (d *Dir) Target(name string) (fs.FileInfo, error) {
 	return info, CheckTarget(filepath.Join(d.path, name), info)
 }
 
-// Remove unlinks name and flushes the directory. Nothing there is no error; anything but a
-// regular file is one.
-func (d *Dir) Remove(name string) error {
-	path := filepath.Join(d.path, name)
-	info, err := d.Target(name)
-	if err != nil || info == nil {
-		return err
-	}
-	if err := d.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return explain("remove", path, err)
-	}
-	return d.Sync()
-}
-
 // CheckTarget says why a file that is there cannot be replaced, nil if it can.
 func CheckTarget(path string, info fs.FileInfo) error {
 	switch mode := info.Mode(); {

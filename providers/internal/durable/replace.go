@@ -17,10 +17,11 @@ import (
 // Want is what a new file is to be.
 type Want struct {
 	Mode     fs.FileMode // permission bits, whatever the umask
-	UID, GID int         // -1 for those of the process
-	// Keep takes a refused change of owner as no error: for an owner that is only kept and
-	// was not asked for.
-	Keep bool
+	UID, GID int         // -1 where none is asked for
+	// Like is the file whose owner and group are kept where none is asked for. An ordinary
+	// user may not give files away: then the new file is his, unless that would take the
+	// right to read from somebody who has it.
+	Like fs.FileInfo
 }
 
 // Replace puts data at path as one atomic, durable step. want is asked once, with what is
@@ -30,6 +31,14 @@ type Want struct {
 // the replacement is given up for good, and whatever the disk does later changes nothing;
 // after it the error is ErrUnknown.
 func Replace(ctx context.Context, path string, o Options, data []byte, want func(old fs.FileInfo) Want) error {
+	return change(ctx, "replace", path, o, func(d *Dir, g *gate) error {
+		return d.replace(g, filepath.Base(path), data, want)
+	})
+}
+
+// change carries out one change in the directory of path, and gives it up when ctx is done
+// before the gate was passed.
+func change(ctx context.Context, verb, path string, o Options, f func(*Dir, *gate) error) error {
 	g := &gate{}
 	_, err := await(ctx, func() (struct{}, error) {
 		d, err := OpenDir(filepath.Dir(path), o)
@@ -37,15 +46,15 @@ func Replace(ctx context.Context, path string, o Options, data []byte, want func
 			return struct{}{}, err
 		}
 		defer d.Close()
-		return struct{}{}, d.replace(g, filepath.Base(path), data, want)
+		return struct{}{}, f(d, g)
 	})
-	if errors.Is(err, errGivenUp) {
-		if g.shut() {
-			return fmt.Errorf("replace %s: nothing was changed: %w", path, context.Cause(ctx))
-		}
-		return fmt.Errorf("replace %s: %w: %w", path, ErrUnknown, context.Cause(ctx))
+	switch {
+	case !errors.Is(err, errGivenUp):
+		return err
+	case g.shut():
+		return fmt.Errorf("%s %s: nothing was changed: %w", verb, path, context.Cause(ctx))
 	}
-	return err
+	return fmt.Errorf("%s %s: %w: %w", verb, path, ErrUnknown, context.Cause(ctx))
 }
 
 // Replace is the function Replace within a directory that is open already.
@@ -143,22 +152,6 @@ func writeAll(f *os.File, data []byte) error {
 	return nil
 }
 
-func own(f *os.File, info fs.FileInfo, w Want) error {
-	uid, gid, ok := Owner(info)
-	if !ok || (w.UID < 0 || w.UID == uid) && (w.GID < 0 || w.GID == gid) {
-		return nil
-	}
-	err := f.Chown(w.UID, w.GID)
-	switch {
-	case err == nil, w.Keep && errors.Is(err, fs.ErrPermission):
-		return nil
-	case errors.Is(err, fs.ErrPermission):
-		// Not wrapped: explain would speak of the directory.
-		return fmt.Errorf("uid %d may not give the file to owner %d and group %d: %v; run as root or with CAP_CHOWN, or leave owner out and name a group the user is in", os.Geteuid(), w.UID, w.GID, err)
-	}
-	return fmt.Errorf("set owner %d and group %d: %w", w.UID, w.GID, err)
-}
-
 // tempPrefix is the start of the names of a target's temporary files. A long name is cut so
 // that the whole fits into the 255 bytes of a file name.
 func tempPrefix(name string) string {
@@ -177,7 +170,7 @@ func isTemp(entry, name string) bool {
 	return ok && len(rest) == 8 && strings.Trim(rest, "0123456789abcdef") == ""
 }
 
-// gate decides once between the rename and giving up.
+// gate decides once between making the change visible and giving it up.
 type gate struct{ taken atomic.Bool }
 
 func (g *gate) pass() bool { return g.taken.CompareAndSwap(false, true) }
