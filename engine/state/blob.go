@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+
+	"tidegate/hclspec/address"
 )
 
 // HashOf is the name of content that is not sensitive: "sha256:" and its SHA-256 in hex.
@@ -62,6 +64,22 @@ func (s *Sink) blobs() names {
 		n.add(s.Revisions[i].Payload)
 	}
 	return n
+}
+
+// sources lists the other addresses in a row.
+func (s *Source) sources() []address.Address { return nil }
+
+func (s *Sink) sources() []address.Address {
+	var out []address.Address
+	for _, d := range []*Delivery{s.Acknowledged, s.Pending} {
+		if d == nil {
+			continue
+		}
+		for i := range d.Causes {
+			out = append(out, d.Causes[i].Source)
+		}
+	}
+	return out
 }
 
 const getBlob = "SELECT sealed, data FROM blobs WHERE hash = ?"

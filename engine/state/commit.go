@@ -146,6 +146,23 @@ func (w *work) rows(ctx context.Context, b *Batch) error {
 type namer[T any] interface {
 	*T
 	blobs() names
+	sources() []address.Address
+}
+
+// readable refuses an address that could be written and not be read again: the ledger
+// would load never more.
+func readable(a address.Address) error {
+	if a.IsZero() {
+		return nil
+	}
+	back, err := address.Parse(a.String())
+	if err != nil {
+		return err
+	}
+	if back != a {
+		return fmt.Errorf("address %q reads as another one", a)
+	}
+	return nil
 }
 
 // putRow writes a row and counts the blobs that it names now and did not before, and the
@@ -153,6 +170,11 @@ type namer[T any] interface {
 func putRow[T any, P namer[T]](ctx context.Context, w *work, t *tableStmts, d *digest, a address.Address, row P) error {
 	if a.IsZero() {
 		return fmt.Errorf("a row of %s has no address", t.name)
+	}
+	for _, named := range append(row.sources(), a) {
+		if err := readable(named); err != nil {
+			return err
+		}
 	}
 	data, err := json.Marshal(row)
 	if err != nil {
@@ -336,6 +358,12 @@ func (w *work) history(ctx context.Context, b *Batch) error {
 	touched := map[string]bool{}
 	for i := range b.History {
 		e := b.History[i]
+		if err := readable(e.Address); err != nil {
+			return err
+		}
+		if y := e.Time.UTC().Year(); y < 0 || y > 9999 {
+			return fmt.Errorf("a history entry has the year %d", y)
+		}
 		e.ID = last + 1 + int64(i)
 		of, at := e.Address.String(), e.Time.UTC().Format(time.RFC3339Nano)
 		sum := historySum(&e, of, at)

@@ -91,10 +91,10 @@ func scanEntry(rows *sql.Rows) (Entry, int64, error) {
 	if sum != historySum(&e, of, at) {
 		return e, 0, corrupt("history entry %d does not match its checksum", e.ID)
 	}
-	var err error
-	if e.Address, err = address.Parse(of); err != nil {
+	if err := e.Address.UnmarshalText([]byte(of)); err != nil {
 		return e, 0, corrupt("history entry %d: %v", e.ID, err)
 	}
+	var err error
 	if e.Time, err = time.Parse(time.RFC3339Nano, at); err != nil {
 		return e, 0, corrupt("history entry %d: %v", e.ID, err)
 	}

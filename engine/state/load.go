@@ -4,6 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"tidegate/hclspec/address"
 )
@@ -30,38 +34,96 @@ func load(ctx context.Context, db *sql.DB) (*Ledger, error) {
 	return l, loadShared(ctx, tx, m.shared, l.Shared)
 }
 
-// loadRows reads the table of sources or sinks into a map.
+// rawRow is a row as it is stored.
+type rawRow struct {
+	name, data    string
+	revision, sum int64
+}
+
+// decodeBatch rows go to a decoder at once, to make the hand-over cheap.
+const decodeBatch = 200
+
+// loadRows reads the table of sources or sinks into a map. Most of the time goes into
+// JSON, so the rows are decoded beside the reading, on all processors.
 func loadRows[T any](ctx context.Context, q querier, table string, want digest, into map[address.Address]*T, id func(*T) (address.Address, int64)) error {
-	rows, err := q.QueryContext(ctx, "SELECT address, revision, data, sum FROM "+table)
-	if err != nil {
-		return err
+	var mu sync.Mutex
+	work := make(chan []rawRow)
+	g, ctx := errgroup.WithContext(ctx)
+	for range runtime.GOMAXPROCS(0) {
+		g.Go(func() error {
+			for batch := range work {
+				rows, err := decodeRows(table, batch, id)
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				for _, row := range rows {
+					a, _ := id(row)
+					into[a] = row
+				}
+				mu.Unlock()
+			}
+			return nil
+		})
 	}
-	defer rows.Close()
 	var got digest
-	for rows.Next() {
-		var name, data string
-		var revision, sum int64
-		if err := rows.Scan(&name, &revision, &data, &sum); err != nil {
-			return err
-		}
-		if sum != rowSum(table, name, revision, data) {
-			return corrupt("the row %s does not match its checksum", name)
-		}
-		got.add(sum)
-		row := new(T)
-		if err := json.Unmarshal([]byte(data), row); err != nil {
-			return corrupt("the row %s: %v", name, err)
-		}
-		a, r := id(row)
-		if a.String() != name || r != revision {
-			return corrupt("the row %s holds another row", name)
-		}
-		into[a] = row
-	}
-	if err := rows.Err(); err != nil {
+	g.Go(func() (err error) {
+		defer close(work)
+		got, err = readRows(ctx, q, table, work)
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return err
 	}
 	return compare(table, got, want, len(into))
+}
+
+// readRows sends the rows of a table in batches until the context ends.
+func readRows(ctx context.Context, q querier, table string, to chan<- []rawRow) (digest, error) {
+	var got digest
+	rows, err := q.QueryContext(ctx, "SELECT address, revision, data, sum FROM "+table)
+	if err != nil {
+		return got, err
+	}
+	defer rows.Close()
+	for more := true; more; {
+		batch := make([]rawRow, 0, decodeBatch)
+		for len(batch) < decodeBatch {
+			if more = rows.Next(); !more {
+				break
+			}
+			var r rawRow
+			if err := rows.Scan(&r.name, &r.revision, &r.data, &r.sum); err != nil {
+				return got, err
+			}
+			got.add(r.sum)
+			batch = append(batch, r)
+		}
+		select {
+		case to <- batch:
+		case <-ctx.Done():
+			return got, context.Cause(ctx)
+		}
+	}
+	return got, rows.Err()
+}
+
+func decodeRows[T any](table string, batch []rawRow, id func(*T) (address.Address, int64)) ([]*T, error) {
+	out := make([]*T, 0, len(batch))
+	for _, r := range batch {
+		if r.sum != rowSum(table, r.name, r.revision, r.data) {
+			return nil, corrupt("the row %s does not match its checksum", r.name)
+		}
+		row := new(T)
+		if err := json.Unmarshal([]byte(r.data), row); err != nil {
+			return nil, corrupt("the row %s: %v", r.name, err)
+		}
+		if a, revision := id(row); a.String() != r.name || revision != r.revision {
+			return nil, corrupt("the row %s holds another row", r.name)
+		}
+		out = append(out, row)
+	}
+	return out, nil
 }
 
 func loadShared(ctx context.Context, q querier, want digest, into map[string]Counter) error {

@@ -71,7 +71,7 @@ func (sc schema) upgrade(ctx context.Context, c *sql.Conn, from int) error {
 		if err := m.write(ctx, c); err != nil {
 			return err
 		}
-		return exec(ctx, c, fmt.Sprintf("PRAGMA user_version = %d", sc.version))
+		return execute(ctx, c, fmt.Sprintf("PRAGMA user_version = %d", sc.version))
 	})
 }
 

@@ -249,13 +249,13 @@ func checkWriter(ctx context.Context, c *sql.Conn) error {
 }
 
 func inTx(ctx context.Context, c *sql.Conn, do func() error) error {
-	if err := exec(ctx, c, "BEGIN IMMEDIATE"); err != nil {
+	if err := execute(ctx, c, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	if err := do(); err != nil {
-		return errors.Join(err, exec(context.WithoutCancel(ctx), c, "ROLLBACK"))
+		return errors.Join(err, execute(context.WithoutCancel(ctx), c, "ROLLBACK"))
 	}
-	return exec(ctx, c, "COMMIT")
+	return execute(ctx, c, "COMMIT")
 }
 
 // Load implements Reader.

@@ -45,19 +45,19 @@ CREATE INDEX history_address ON history (address, id);
 
 // create fills an empty database.
 func create(ctx context.Context, c *sql.Conn, m meta) error {
-	if err := exec(ctx, c, tables); err != nil {
+	if err := execute(ctx, c, tables); err != nil {
 		return err
 	}
-	if err := exec(ctx, c, fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
+	if err := execute(ctx, c, fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
 		return err
 	}
-	if err := exec(ctx, c, fmt.Sprintf("PRAGMA user_version = %d", m.schema)); err != nil {
+	if err := execute(ctx, c, fmt.Sprintf("PRAGMA user_version = %d", m.schema)); err != nil {
 		return err
 	}
 	return m.write(ctx, c)
 }
 
-func exec(ctx context.Context, c *sql.Conn, query string, args ...any) error {
+func execute(ctx context.Context, c *sql.Conn, query string, args ...any) error {
 	_, err := c.ExecContext(ctx, query, args...)
 	return err
 }
