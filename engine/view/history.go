@@ -1,0 +1,79 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"tidegate/engine/state"
+)
+
+// History writes entries as a table, newest first.
+func History(w io.Writer, entries []state.Entry, s Style) error {
+	p := newPage(w, s)
+	if len(entries) == 0 {
+		p.text(0, "Nothing was delivered yet.")
+		return p.done()
+	}
+	if err := p.done(); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(table, "TIME\tADDRESS\tACTION\tREVISION\tSIZE\tHASH\tCAUSE")
+	for _, e := range entries {
+		cause := Escape(e.Cause)
+		if e.Error != "" {
+			cause = Escape(e.Error)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", moment(e.Time), Escape(e.Address.String()), Escape(e.Action),
+			revision(e), size(e), dash(short(e.Hash)), dash(cause))
+	}
+	return table.Flush()
+}
+
+// revision is a dash for entries that are about no content.
+func revision(e state.Entry) string {
+	if e.Hash == "" {
+		return "-"
+	}
+	return fmt.Sprint(e.Revision)
+}
+
+func size(e state.Entry) string {
+	if e.Hash == "" {
+		return "-"
+	}
+	return grouped(e.Size)
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+type entryJSON struct {
+	ID       int64  `json:"id"`
+	Revision int64  `json:"revision"`
+	Address  string `json:"address"`
+	Time     string `json:"time"`
+	Action   string `json:"action"`
+	Cause    string `json:"cause"`
+	Size     int64  `json:"size"`
+	Hash     string `json:"hash"`
+	Delivery string `json:"delivery,omitempty"`
+	Error    string `json:"error,omitempty"`
+}
+
+// HistoryJSON writes entries as a list of objects, newest first.
+func HistoryJSON(w io.Writer, entries []state.Entry) error {
+	out := []entryJSON{}
+	for _, e := range entries {
+		out = append(out, entryJSON{
+			ID: e.ID, Revision: e.Revision, Address: e.Address.String(), Time: e.Time.UTC().Format("2006-01-02T15:04:05.000Z07:00"),
+			Action: e.Action, Cause: e.Cause, Size: e.Size, Hash: e.Hash, Delivery: e.Delivery, Error: e.Error,
+		})
+	}
+	return writeJSON(w, out)
+}

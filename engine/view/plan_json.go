@@ -1,0 +1,231 @@
+package view
+
+import (
+	"io"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"tidegate/engine/diff"
+	"tidegate/engine/plan"
+	"tidegate/hclspec/address"
+)
+
+// planFormat is the version of Terraform's plan JSON whose shape is written.
+const planFormat = "1.2"
+
+// provider stands where Terraform names the provider.
+const provider = "tidegate"
+
+type planJSON struct {
+	FormatVersion   string                 `json:"format_version"`
+	TidegateVersion string                 `json:"tidegate_version,omitempty"`
+	PlannedValues   stateValuesJSON        `json:"planned_values"`
+	ResourceDrift   []*resourceJSON        `json:"resource_drift,omitempty"`
+	ResourceChanges []*resourceJSON        `json:"resource_changes"`
+	DeferredChanges []deferredJSON         `json:"deferred_changes,omitempty"`
+	OutputChanges   map[string]*changeJSON `json:"output_changes"`
+	Checks          []*checkJSON           `json:"checks,omitempty"`
+	Timestamp       string                 `json:"timestamp"`
+	Applyable       bool                   `json:"applyable"`
+	Complete        bool                   `json:"complete"`
+	Errored         bool                   `json:"errored"`
+	Diagnostics     []diagnosticJSON       `json:"diagnostics,omitempty"`
+}
+
+type resourceJSON struct {
+	Address       string      `json:"address"`
+	ModuleAddress string      `json:"module_address,omitempty"`
+	Mode          string      `json:"mode"`
+	Type          string      `json:"type"`
+	Name          string      `json:"name"`
+	Index         any         `json:"index,omitempty"`
+	ProviderName  string      `json:"provider_name"`
+	Change        *changeJSON `json:"change"`
+	ActionReason  string      `json:"action_reason,omitempty"`
+
+	// What Terraform has no field for; its readers pass over these.
+	Target   string   `json:"target,omitempty"`
+	Version  string   `json:"version,omitempty"`
+	Previous string   `json:"previous_version,omitempty"`
+	Standing string   `json:"standing,omitempty"`
+	Problem  string   `json:"problem,omitempty"`
+	Reasons  []string `json:"reasons,omitempty"`
+	Adopt    bool     `json:"adopt,omitempty"`
+	Repair   bool     `json:"repair,omitempty"`
+	Filled   bool     `json:"filled_at_delivery,omitempty"`
+	Diff     string   `json:"diff,omitempty"`
+}
+
+type changeJSON struct {
+	Actions         []string `json:"actions"`
+	Before          any      `json:"before"`
+	After           any      `json:"after"`
+	AfterUnknown    any      `json:"after_unknown"`
+	BeforeSensitive any      `json:"before_sensitive"`
+	AfterSensitive  any      `json:"after_sensitive"`
+}
+
+type deferredJSON struct {
+	Reason         string        `json:"reason"`
+	ResourceChange *resourceJSON `json:"resource_change"`
+	Kind           string        `json:"kind"` // deferred, blocked, rejected
+	On             string        `json:"on,omitempty"`
+	Until          string        `json:"until,omitempty"`
+}
+
+// PlanJSON writes a plan as one document in the shape of Terraform's plan JSON. Unlike
+// there, sensitive values are null in it; before_sensitive and after_sensitive say where.
+func PlanJSON(w io.Writer, p *plan.Plan, diags hcl.Diagnostics, src Sources) error {
+	out := planJSON{
+		FormatVersion: planFormat, TidegateVersion: p.ToolVersion,
+		ResourceChanges: []*resourceJSON{}, OutputChanges: map[string]*changeJSON{},
+		Timestamp: p.Time.UTC().Format(time.RFC3339), Applyable: p.Acts(),
+		Errored: p.Failed() || diags.HasErrors(), Checks: planChecks(p),
+		Diagnostics: diagnosticsJSON(diags, src),
+	}
+	for _, c := range p.Sources {
+		out.source(c)
+	}
+	for _, c := range p.Sinks {
+		out.sink(c)
+	}
+	for _, o := range p.Outputs {
+		out.OutputChanges[o.Name] = outputChange(o)
+	}
+	out.PlannedValues = plannedValues(p)
+	out.Complete = len(out.DeferredChanges) == 0 && !p.Incomplete
+	return writeJSON(w, out)
+}
+
+func (out *planJSON) source(c *plan.SourceChange) {
+	actions := []string{string(plan.NoOp)}
+	if c.Action == plan.Read || c.Problem == plan.Limited {
+		actions[0] = string(plan.Read)
+	}
+	r := resource(c.Address, "data", c.Kind, valueChange(actions, c.Before, c.After))
+	r.Target, r.Version, r.Previous = c.Identity, c.Version, c.PreviousVersion
+	r.Standing, r.Problem = string(c.Standing), string(c.Problem)
+	if c.Reason != "" {
+		r.Reasons = []string{c.Reason}
+	}
+	out.ResourceChanges = append(out.ResourceChanges, r)
+	if c.Problem == plan.Limited || c.Problem == plan.Blocked {
+		out.DeferredChanges = append(out.DeferredChanges, deferredJSON{
+			Reason: c.Reason, ResourceChange: r, Kind: string(c.Problem), Until: until(c.Until),
+		})
+	}
+}
+
+func (out *planJSON) sink(c *plan.SinkChange) {
+	r := resource(c.Address, "managed", c.Kind, valueChange(sinkActions(c), c.Before, sinkAfter(c)))
+	r.Target, r.Reasons = c.Target, c.Reasons
+	r.Adopt, r.Repair, r.Filled = c.Action == plan.Adopt, c.Repair, c.FilledLater
+	if c.Lines != nil && !c.Sensitive {
+		r.Diff = c.Lines.Unified("before", "after")
+	}
+	if c.Action == plan.Delete || c.Action == plan.Forget {
+		r.ActionReason = "delete_because_no_resource_config"
+	}
+	out.ResourceChanges = append(out.ResourceChanges, r)
+	if c.Wait != nil {
+		out.DeferredChanges = append(out.DeferredChanges, deferredJSON{
+			Reason: c.Wait.Reason, ResourceChange: r, Kind: string(c.Wait.Kind), On: c.Wait.On, Until: until(c.Wait.Until),
+		})
+	}
+	if c.Drift != nil && c.Drift.Policy != "ignore" {
+		out.ResourceDrift = append(out.ResourceDrift, driftJSON(c))
+	}
+}
+
+// sinkActions returns what is done, or what waits to be done.
+func sinkActions(c *plan.SinkChange) []string {
+	action := c.Action
+	if action == plan.NoOp && c.Wait != nil {
+		action = c.Wanted
+	}
+	if action == plan.Adopt {
+		action = plan.NoOp
+	}
+	return []string{string(action)}
+}
+
+func sinkAfter(c *plan.SinkChange) plan.Value {
+	if c.Action == plan.Delete || c.Action == plan.Forget {
+		return plan.Value{}
+	}
+	return c.After
+}
+
+// driftJSON describes what somebody else did as Terraform does: from what was delivered to
+// what is there. Of the content only the diff is known.
+func driftJSON(c *plan.SinkChange) *resourceJSON {
+	change := valueChange([]string{string(plan.Update)}, c.Before, c.Before)
+	if c.Drift.Missing {
+		change = valueChange([]string{string(plan.Delete)}, c.Before, plan.Value{})
+	}
+	r := resource(c.Address, "managed", c.Kind, change)
+	r.Target, r.Reasons = c.Target, c.Drift.Differs
+	if c.Drift.Missing {
+		return r
+	}
+	changed := len(c.Drift.Lines.Hunks) > 0 || c.Drift.Lines.Binary || c.Drift.Lines.Truncated != ""
+	if after, ok := change.After.(map[string]any); ok && (changed || c.Sensitive) {
+		for _, name := range contentNames {
+			if _, has := after[name]; has {
+				after[name] = nil
+				change.AfterUnknown = map[string]any{name: true}
+			}
+		}
+	}
+	if !c.Sensitive {
+		r.Diff = diffText(&c.Drift.Lines, "delivered", "found")
+	}
+	return r
+}
+
+func diffText(l *diff.Lines, before, after string) string { return l.Unified(before, after) }
+
+func resource(a address.Address, mode, kind string, change *changeJSON) *resourceJSON {
+	return &resourceJSON{
+		Address: a.String(), ModuleAddress: string(a.Module), Mode: mode, Type: kind, Name: a.Name,
+		Index: index(a.Key), ProviderName: provider, Change: change,
+	}
+}
+
+func index(k address.Key) any {
+	if n, ok := k.Int(); ok {
+		return n
+	}
+	if s, ok := k.Str(); ok {
+		return s
+	}
+	return nil
+}
+
+func valueChange(actions []string, before, after plan.Value) *changeJSON {
+	return &changeJSON{
+		Actions: actions, Before: before.Plain(), After: after.Plain(),
+		AfterUnknown: after.Unknown(), BeforeSensitive: before.Sensitive(), AfterSensitive: after.Sensitive(),
+	}
+}
+
+// outputChange says no-op: outputs are computed each time and stored nowhere.
+func outputChange(o *plan.OutputChange) *changeJSON {
+	c := valueChange([]string{string(plan.NoOp)}, o.Value, o.Value)
+	if o.Sensitive {
+		c.Before, c.After = nil, nil
+		c.BeforeSensitive, c.AfterSensitive = true, true
+	}
+	if !o.Known {
+		c.AfterUnknown = true
+	}
+	return c
+}
+
+func until(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}

@@ -1,0 +1,194 @@
+package view
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"tidegate/engine/diff"
+	"tidegate/engine/plan"
+)
+
+// listedSinks returns the sinks of which there is something to say.
+func listedSinks(p *plan.Plan) []*plan.SinkChange {
+	var out []*plan.SinkChange
+	for _, c := range p.Sinks {
+		if c.Action != plan.NoOp || c.Wait != nil || leftAlone(c) || len(remarks(c.Checks)) > 0 {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// leftAlone reports drift that the plan reports and does not repair.
+func leftAlone(c *plan.SinkChange) bool {
+	return c.Drift != nil && c.Drift.Policy == "warn" && !c.Repair
+}
+
+func sinkMark(c *plan.SinkChange) string {
+	switch {
+	case c.Action != plan.NoOp:
+		return c.Action.Mark()
+	case c.Wait != nil && c.Wait.Kind == plan.RejectedByOwn, c.Wait == nil && leftAlone(c):
+		return attention
+	case c.Wait != nil:
+		return waiting
+	}
+	return attention
+}
+
+func sinkWords(c *plan.SinkChange) string {
+	words := ""
+	switch {
+	case c.Repair && c.Action.Delivers():
+		words = "will be repaired"
+	case c.Action != plan.NoOp:
+		words = verbsOf(c.Kind, c.Action).future
+	}
+	if c.Wait != nil {
+		if words != "" {
+			words += "; its new value "
+		}
+		words += waitWords(c)
+	}
+	if words == "" && leftAlone(c) {
+		return "has drifted and is left alone (on_drift is warn)"
+	}
+	if words == "" {
+		return "is unchanged"
+	}
+	return words
+}
+
+func waitWords(c *plan.SinkChange) string {
+	switch {
+	case c.Wait.Kind == plan.Deferred && !c.Wait.Until.IsZero():
+		return "is deferred until " + moment(c.Wait.Until)
+	case c.Wait.Kind == plan.BlockedBy && c.Wait.On != "":
+		return "is blocked by " + c.Wait.On
+	}
+	return "is " + string(c.Wait.Kind)
+}
+
+func (p *page) sink(c *plan.SinkChange) {
+	sign := sinkMark(c)
+	p.item(sign, markColor(sign), c.Address.String()+" "+sinkWords(c))
+	if c.Target != "" {
+		p.prose(6, "", "target: "+Escape(c.Target))
+	}
+	for _, r := range c.Reasons {
+		p.prose(6, "", "reason: "+r)
+	}
+	if c.Wait != nil {
+		p.prose(6, yellow, string(c.Wait.Kind)+": "+c.Wait.Reason)
+		if c.Wanted != plan.NoOp && c.Wanted != c.Action {
+			p.prose(6, "", "then: "+string(c.Wanted))
+		}
+	}
+	p.drift(c)
+	p.attributes(c)
+	p.content(c)
+	if c.FilledLater {
+		p.prose(6, "", "delivery.* is filled at delivery")
+	}
+	p.checks(c.Checks)
+}
+
+// drift says what somebody else did. Where it is repaired, the content's diff already shows
+// the same lines the other way round.
+func (p *page) drift(c *plan.SinkChange) {
+	d := c.Drift
+	if d == nil || d.Policy == "ignore" {
+		return
+	}
+	switch {
+	case d.Missing:
+		p.prose(6, yellow, "drift: the target is missing")
+	case len(d.Differs) > 0:
+		p.prose(6, yellow, "drift: "+strings.Join(d.Differs, "; "))
+	case c.Sensitive:
+		p.prose(6, yellow, "drift: the content (sensitive value) was changed by somebody else")
+	}
+	if len(d.Lines.Hunks) == 0 && !d.Lines.Binary && d.Lines.Truncated == "" || c.Repair {
+		return
+	}
+	p.prose(6, yellow, "drift: somebody else changed the content since the last delivery:")
+	p.diffLines(8, &d.Lines)
+}
+
+// contentNames are attributes that are shown as a diff by lines, or not at all.
+var contentNames = []string{"content", "content_base64", "body", "stdin"}
+
+// attributes shows what changes beside the content: for a first delivery what is set.
+func (p *page) attributes(c *plan.SinkChange) {
+	if c.After.IsAbsent() || c.Action == plan.Delete || c.Action == plan.Forget {
+		return
+	}
+	before := c.Before.Value
+	if c.Before.IsAbsent() {
+		before = cty.EmptyObjectVal
+	}
+	for _, ch := range wholeCommand(plan.ValueChanges(before, c.After.Value), before, c.After.Value) {
+		name, _, _ := strings.Cut(ch.Path, ".")
+		name, _, _ = strings.Cut(name, "[")
+		if slices.Contains(contentNames, name) || nullAdd(ch) || repeatsTarget(c, ch) {
+			continue
+		}
+		p.valueChange(ch)
+	}
+}
+
+// wholeCommand shows an argument vector as a whole: its members mean little alone.
+func wholeCommand(changes []plan.ValueChange, before, after cty.Value) []plan.ValueChange {
+	var out []plan.ValueChange
+	done := false
+	for _, ch := range changes {
+		if !strings.HasPrefix(ch.Path, "command[") {
+			out = append(out, ch)
+			continue
+		}
+		if !done {
+			done = true
+			was, is := before.GetAttr("command"), after.GetAttr("command")
+			out = append(out, plan.ValueChange{Path: "command", Action: diff.ActionChange, Before: plan.Of(was), After: plan.Of(is)})
+		}
+	}
+	return out
+}
+
+func nullAdd(ch plan.ValueChange) bool {
+	v := ch.After
+	return ch.Before.IsAbsent() && !v.IsAbsent() && !v.IsMarked() && v.IsKnown() && v.IsNull()
+}
+
+func repeatsTarget(c *plan.SinkChange, ch plan.ValueChange) bool {
+	v := ch.After
+	return ch.Before.IsAbsent() && !v.IsAbsent() && !v.IsMarked() && v.IsKnown() && !v.IsNull() &&
+		v.Type() == cty.String && v.AsString() == c.Target
+}
+
+func (p *page) content(c *plan.SinkChange) {
+	wants := c.Action.Delivers() || c.Wait != nil && c.Wanted.Delivers()
+	switch {
+	case !wants || c.Action == plan.Delete:
+	case c.Sensitive && c.ContentChanged:
+		p.prose(6, yellow, "content: (sensitive value, changed)")
+	case c.Sensitive:
+		p.prose(6, "", "content: (sensitive value, unchanged)")
+	case c.Lines == nil:
+	case c.Lines.OldSize == c.Lines.NewSize && len(c.Lines.Hunks) == 0 && !c.Lines.Binary && c.Lines.Truncated == "":
+		p.prose(6, "", "content: unchanged, "+count(c.Lines.NewSize, "byte"))
+	default:
+		p.prose(6, "", "content: "+sizes(c))
+		p.diffLines(8, c.Lines)
+	}
+}
+
+func sizes(c *plan.SinkChange) string {
+	after := count(c.Lines.NewSize, "byte")
+	if c.Lines.OldSize == 0 || c.Lines.OldSize == c.Lines.NewSize {
+		return after
+	}
+	return grouped(int64(c.Lines.OldSize)) + " -> " + after
+}

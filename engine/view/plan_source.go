@@ -1,0 +1,170 @@
+package view
+
+import (
+	"fmt"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"tidegate/engine/diff"
+	"tidegate/engine/plan"
+)
+
+// listedSources returns the sources of which there is something to say.
+func listedSources(p *plan.Plan) []*plan.SourceChange {
+	var out []*plan.SourceChange
+	for _, c := range p.Sources {
+		if c.Action != plan.NoOp || c.Problem != plan.NoProblem || c.FormatOnly || len(remarks(c.Checks)) > 0 {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// remarks returns the checks that did not pass.
+func remarks(checks []plan.Check) []plan.Check {
+	var out []plan.Check
+	for _, c := range checks {
+		if c.Status != "pass" {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func sourceMark(c *plan.SourceChange) string {
+	switch c.Problem {
+	case plan.Failed, plan.Rejected:
+		return attention
+	case plan.Limited, plan.Blocked:
+		return waiting
+	}
+	return c.Action.Mark()
+}
+
+func sourceWords(c *plan.SourceChange) string {
+	switch c.Problem {
+	case plan.Failed:
+		return "could not be read"
+	case plan.Rejected:
+		return "has a new value that is rejected"
+	case plan.Limited:
+		return "has a new value that waits"
+	case plan.Blocked:
+		return "is blocked"
+	}
+	switch {
+	case c.Action == plan.Read:
+		return "has a new value to accept"
+	case c.FormatOnly:
+		return "is written differently and means the same"
+	}
+	return "is unchanged"
+}
+
+func (p *page) source(c *plan.SourceChange) {
+	sign := sourceMark(c)
+	p.item(sign, markColor(sign), c.Address.String()+" "+sourceWords(c))
+	if c.Identity != "" {
+		p.prose(6, "", "from: "+Escape(c.Identity))
+	}
+	p.versions(c)
+	if c.Reason != "" {
+		p.prose(6, problemColor(c.Problem), "reason: "+c.Reason)
+	}
+	if c.Problem != plan.NoProblem {
+		p.prose(6, "", standing(c.Standing))
+	}
+	p.valueChanges(c)
+	p.checks(c.Checks)
+}
+
+func (p *page) versions(c *plan.SourceChange) {
+	switch {
+	case c.Version == "" && c.PreviousVersion == "":
+	case c.PreviousVersion == "":
+		p.prose(6, "", "version: "+quoted(c.Version))
+	case c.Version == c.PreviousVersion:
+		p.prose(6, "", "version: "+quoted(c.Version)+" (unchanged)")
+	default:
+		p.prose(6, "", "version: "+quoted(c.PreviousVersion)+" -> "+quoted(c.Version))
+	}
+}
+
+func problemColor(p plan.Problem) string {
+	if p == plan.Failed || p == plan.Rejected {
+		return red
+	}
+	return yellow
+}
+
+func standing(s plan.Standing) string {
+	switch s {
+	case plan.Fallback:
+		return "Its fallback stands in."
+	case plan.Nothing:
+		return "It has no value yet: what uses it is blocked."
+	}
+	return "The accepted value stays in use."
+}
+
+func (p *page) valueChanges(c *plan.SourceChange) {
+	changes := spread(c.Changes)
+	for i, ch := range changes {
+		if i == maxValueChange {
+			p.prose(6, "", fmt.Sprintf("... and %s more; --json has all", count(len(changes)-i, "change")))
+			return
+		}
+		p.valueChange(ch)
+	}
+}
+
+// spread shows the first value of a source member by member.
+func spread(changes []plan.ValueChange) []plan.ValueChange {
+	if len(changes) != 1 || changes[0].Path != "" || changes[0].Action != diff.ActionAdd {
+		return changes
+	}
+	v := changes[0].After
+	if v.IsAbsent() || v.IsMarked() || !v.IsKnown() || v.IsNull() || !v.Type().IsObjectType() || v.LengthInt() == 0 {
+		return changes
+	}
+	return plan.ValueChanges(cty.EmptyObjectVal, v.Value)
+}
+
+func (p *page) valueChange(ch plan.ValueChange) {
+	path := Escape(ch.Path)
+	if path == "" {
+		path = "value"
+	}
+	before, after := inline(ch.Before.Value), inline(ch.After.Value)
+	switch {
+	case ch.Action == diff.ActionAdd:
+		p.prose(6, green, "+ "+path+": "+after)
+	case ch.Action == diff.ActionRemove:
+		p.prose(6, red, "- "+path+": "+before)
+	case ch.Sensitive:
+		p.prose(6, yellow, "~ "+path+": (sensitive value, changed)")
+	default:
+		p.prose(6, yellow, "~ "+path+": "+before+" -> "+after)
+	}
+}
+
+// checks writes the result of each rule, with what it found.
+func (p *page) checks(checks []plan.Check) {
+	for _, c := range checks {
+		word, color := c.Status, ""
+		switch {
+		case c.Status == "pass":
+			word = "passed"
+		case c.Severity == "warning":
+			word, color = "warning", yellow
+		case c.Status == "fail":
+			word, color = "failed", red
+		case c.Status == "error":
+			word, color = "could not be judged", red
+		}
+		p.prose(6, color, c.Address+": "+word)
+		for _, f := range c.Findings {
+			p.prose(8, color, f)
+		}
+	}
+}

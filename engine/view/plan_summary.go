@@ -1,0 +1,90 @@
+package view
+
+import (
+	"fmt"
+
+	"tidegate/engine/plan"
+)
+
+// summary writes the last line of a plan.
+func (p *page) summary(pl *plan.Plan) {
+	s := pl.Summary()
+	if !pl.HasChanges() && !pl.Failed() {
+		p.paintedProse(green, "No changes.", noChanges(pl, s))
+		return
+	}
+	p.paintedProse(bold, "Plan:", Counts(pl))
+	if s.Accept > 0 && s.Add+s.Change+s.Destroy+s.Forget+s.Adopt == 0 {
+		p.text(0, "No sink changes by what is accepted.")
+	}
+	if pl.Failed() {
+		p.text(0, "Something failed or was rejected (marked \"!\"); the values that were accepted before stay in use, and the rest of the plan can be applied.")
+	}
+}
+
+func noChanges(pl *plan.Plan, s plan.Summary) string {
+	switch {
+	case s.Blocked > 0:
+		return fmt.Sprintf("Nothing can be done now: %d blocked.", s.Blocked)
+	case pl.Destroy:
+		return "There is nothing to destroy."
+	}
+	return "Every sink holds what the configuration and its sources say."
+}
+
+// Counts is the text after "Plan: ", for example "1 to add, 2 to change, 0 to destroy, 1 deferred."
+func Counts(pl *plan.Plan) string {
+	s := pl.Summary()
+	text := fmt.Sprintf("%d to add, %d to change, %d to destroy", s.Add, s.Change, s.Destroy)
+	more := func(n int, words string) {
+		if n > 0 {
+			text += fmt.Sprintf(", %d %s", n, words)
+		}
+	}
+	more(s.Forget, "to forget")
+	more(s.Adopt, "to adopt")
+	if s.Add+s.Change+s.Destroy == 0 {
+		more(s.Accept, plural(s.Accept, "value")+" to accept")
+	}
+	failed, rejected := 0, s.Rejected
+	for _, c := range pl.Sources {
+		switch c.Problem {
+		case plan.Failed:
+			failed++
+		case plan.Rejected:
+			rejected++
+		}
+	}
+	alone := 0
+	for _, c := range pl.Sinks {
+		if leftAlone(c) {
+			alone++
+		}
+	}
+	more(s.Deferred, "deferred")
+	more(s.Blocked, "blocked")
+	more(rejected, "rejected")
+	more(failed, "failed")
+	more(alone, "drifted")
+	return text + "."
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return noun
+	}
+	return noun + "s"
+}
+
+// paintedProse writes a paragraph whose first words are painted.
+func (p *page) paintedProse(color, head, text string) {
+	lines := wrap(head+" "+escapeText(text), p.room(0))
+	if len(lines[0]) < len(head) { // narrower than the head
+		p.line(0, "", lines[0])
+	} else {
+		p.w.WriteString(p.paint(color, head) + lines[0][len(head):] + "\n")
+	}
+	for _, l := range lines[1:] {
+		p.line(0, "", l)
+	}
+}

@@ -1,0 +1,112 @@
+package view
+
+import (
+	"io"
+
+	"tidegate/engine/plan"
+)
+
+// PlanText writes a plan for people: sources, then sinks, then outputs, then one line that
+// counts. What neither changes nor waits nor fails is left out.
+func PlanText(w io.Writer, p *plan.Plan, s Style) error {
+	out := newPage(w, s)
+	sources, sinks := listedSources(p), listedSinks(p)
+	if len(sources)+len(sinks)+len(p.ForgetSources) > 0 {
+		out.legend(p, sources, sinks)
+	}
+	for _, c := range sources {
+		out.source(c)
+		out.blank()
+	}
+	for _, a := range p.ForgetSources {
+		out.item(plan.Forget.Mark(), yellow, a.String()+" is no longer declared; what was accepted is forgotten")
+		out.blank()
+	}
+	for _, c := range sinks {
+		out.sink(c)
+		out.blank()
+	}
+	if p.HasChanges() {
+		out.outputs(p.Outputs)
+	}
+	out.summary(p)
+	return out.done()
+}
+
+// legend explains the marks that occur.
+func (p *page) legend(pl *plan.Plan, sources []*plan.SourceChange, sinks []*plan.SinkChange) {
+	used := map[string]bool{}
+	for _, c := range sources {
+		used[sourceMark(c)] = true
+	}
+	for _, c := range sinks {
+		used[sinkMark(c)] = true
+	}
+	if len(pl.ForgetSources) > 0 {
+		used[plan.Forget.Mark()] = true
+	}
+	p.text(0, "Tidegate compared the configuration, its sources and its sinks. The signs mean:")
+	for _, m := range marks {
+		if used[m.sign] {
+			sign := m.sign
+			if len(sign) < 2 {
+				sign = " " + sign
+			}
+			p.line(1, "", p.paint(m.color, sign)+" "+m.meaning)
+		}
+	}
+	p.blank()
+}
+
+// marks are all signs that stand before an item.
+var marks = []struct{ sign, color, meaning string }{
+	{plan.Read.Mark(), cyan, "accept a value"},
+	{plan.Create.Mark(), green, "create"},
+	{plan.Update.Mark(), yellow, "update in place"},
+	{plan.Delete.Mark(), red, "delete"},
+	{plan.Forget.Mark(), yellow, "forget, the target stays"},
+	{plan.Adopt.Mark(), cyan, "adopt, nothing is written"},
+	{waiting, yellow, "not now"},
+	{attention, red, "needs attention"},
+}
+
+// Signs beside those of actions.
+const (
+	waiting   = "?"
+	attention = "!"
+)
+
+func markColor(sign string) string {
+	for _, m := range marks {
+		if m.sign == sign {
+			return m.color
+		}
+	}
+	return ""
+}
+
+// Outputs writes the values of outputs, in their order.
+func Outputs(w io.Writer, outputs []*plan.OutputChange, s Style) error {
+	p := newPage(w, s)
+	p.outputs(outputs)
+	return p.done()
+}
+
+func (p *page) outputs(outputs []*plan.OutputChange) {
+	if len(outputs) == 0 {
+		return
+	}
+	p.line(0, bold, "Outputs:")
+	p.blank()
+	for _, o := range outputs {
+		value := unknown
+		switch {
+		case o.Sensitive:
+			value = "(sensitive value)"
+		case o.Known:
+			value = inline(o.Value.Value)
+		}
+		p.line(2, "", Escape(o.Name)+" = "+value)
+	}
+	p.blank()
+}

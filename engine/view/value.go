@@ -1,0 +1,124 @@
+package view
+
+import (
+	"math/big"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"tidegate/hclspec/mark"
+)
+
+// What stands in place of values that cannot be shown.
+const (
+	unknown = "(known after apply)"
+	nothing = "(nothing)"
+)
+
+// inlineLimit bounds a value within a line, in columns.
+const inlineLimit = 160
+
+// inline writes a value on one line.
+func inline(v cty.Value) string {
+	var b strings.Builder
+	writeInline(&b, v)
+	return cut(b.String(), inlineLimit)
+}
+
+func writeInline(b *strings.Builder, v cty.Value) {
+	if b.Len() > 8*inlineLimit { // it will be cut
+		return
+	}
+	if text, ok := scalar(v); ok {
+		b.WriteString(text)
+		return
+	}
+	ty := v.Type()
+	named := ty.IsObjectType() || ty.IsMapType()
+	opening, closing := "[", "]"
+	if named {
+		opening, closing = "{ ", " }"
+	}
+	if v.LengthInt() == 0 {
+		b.WriteString(strings.TrimSpace(opening) + strings.TrimSpace(closing))
+		return
+	}
+	b.WriteString(opening)
+	first := true
+	for it := v.ElementIterator(); it.Next(); first = false {
+		k, e := it.Element()
+		if !first {
+			b.WriteString(", ")
+		}
+		if named {
+			b.WriteString(key(k) + " = ")
+		}
+		writeInline(b, e)
+	}
+	b.WriteString(closing)
+}
+
+// scalar writes whatever has no parts to show; ok is false for collections.
+func scalar(v cty.Value) (text string, ok bool) {
+	switch {
+	case v == cty.NilVal:
+		return nothing, true
+	case v.IsMarked():
+		return mark.Redacted, true
+	case !v.IsKnown():
+		return unknown, true
+	case v.IsNull():
+		return "null", true
+	}
+	switch ty := v.Type(); {
+	case ty == cty.String:
+		return quoted(v.AsString()), true
+	case ty == cty.Number:
+		return number(v.AsBigFloat()), true
+	case ty == cty.Bool:
+		if v.True() {
+			return "true", true
+		}
+		return "false", true
+	case ty.IsCapsuleType():
+		return "(" + ty.FriendlyName() + ")", true
+	}
+	return "", false
+}
+
+// number writes all digits, but not millions of them.
+func number(f *big.Float) string {
+	if exp := f.MantExp(nil); exp < -1000 || exp > 1000 {
+		return f.Text('g', 20)
+	}
+	return f.Text('f', -1)
+}
+
+// quoted writes a text as the language does, on one line.
+func quoted(s string) string {
+	s = strings.ReplaceAll(s, `\`, `\\`)
+	s = strings.ReplaceAll(s, `"`, `\"`)
+	s = strings.ReplaceAll(s, "${", "$${")
+	s = strings.ReplaceAll(s, "%{", "%%{")
+	return `"` + Escape(s) + `"`
+}
+
+func key(k cty.Value) string {
+	k, _ = k.Unmark()
+	name := k.AsString()
+	if identifier(name) {
+		return name
+	}
+	return quoted(name)
+}
+
+func identifier(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (i == 0 || c != '-' && (c < '0' || c > '9')) {
+			return false
+		}
+	}
+	return s != ""
+}
