@@ -3,6 +3,6 @@
 package durable
 
 const (
-	nonblock = 0
-	nofollow = 0
+	NonBlock = 0
+	noFollow = 0
 )

@@ -4,8 +4,8 @@ package durable
 
 import "syscall"
 
-// nonblock keeps an open from waiting for the other end of a named pipe.
-const nonblock = syscall.O_NONBLOCK
+// NonBlock keeps an open from waiting for the other end of a named pipe.
+const NonBlock = syscall.O_NONBLOCK
 
-// nofollow makes an open of a link fail.
-const nofollow = syscall.O_NOFOLLOW
+// noFollow makes an open of a link fail.
+const noFollow = syscall.O_NOFOLLOW

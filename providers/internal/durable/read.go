@@ -32,7 +32,7 @@ func Open(path string, o Options, dirs bool) (*os.File, *os.Root, error) {
 			root, err := os.OpenRoot(path)
 			return nil, root, err
 		}
-		f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+		f, err := os.OpenFile(path, os.O_RDONLY|NonBlock, 0)
 		return f, nil, err
 	}
 	base, rest, err := Confine(path, o)
@@ -60,7 +60,7 @@ func OpenIn(root *os.Root, name string, dirs bool) (*os.File, *os.Root, error) {
 		sub, err := root.OpenRoot(name)
 		return nil, sub, err
 	}
-	f, err := root.OpenFile(name, os.O_RDONLY|nonblock, 0)
+	f, err := root.OpenFile(name, os.O_RDONLY|NonBlock, 0)
 	return f, nil, err
 }
 
@@ -77,7 +77,7 @@ func OpenTarget(path string, o Options) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return os.OpenFile(path, os.O_RDONLY|nonblock|nofollow, 0)
+	return os.OpenFile(path, os.O_RDONLY|NonBlock|noFollow, 0)
 }
 
 func openConfinedTarget(path string, o Options) (*os.File, error) {
@@ -94,7 +94,7 @@ func openConfinedTarget(path string, o Options) (*os.File, error) {
 	if info == nil {
 		return nil, fs.ErrNotExist
 	}
-	return d.root.OpenFile(filepath.Base(path), os.O_RDONLY|nonblock, 0)
+	return d.root.OpenFile(filepath.Base(path), os.O_RDONLY|NonBlock, 0)
 }
 
 func readable(info fs.FileInfo, dirs bool) error {

@@ -49,7 +49,7 @@ func (d *Dir) sweepOne(temp string) error {
 	if err != nil || !info.Mode().IsRegular() {
 		return nil // gone meanwhile, or none of ours
 	}
-	f, err := d.root.OpenFile(temp, os.O_RDONLY|nonblock, 0)
+	f, err := d.root.OpenFile(temp, os.O_RDONLY|NonBlock, 0)
 	if err != nil {
 		return nil // not ours to read, so not ours to remove
 	}

@@ -53,7 +53,7 @@ func TestFaultS2ReadOnlyDisk(t *testing.T) {
 	dir := t.TempDir()
 	mount(t, "-t", "tmpfs", "tmpfs", dir)
 	put(t, filepath.Join(dir, "app"), "old", 0o644)
-	mount(t, "-o", "remount,ro", dir)
+	mount(t, "-o", "remount,bind,ro", dir)
 	s := newSink(t, dir, "path = \"app\"\ncontent = \"new\"")
 	err := write(t, s)
 	if err == nil || !strings.Contains(err.Error(), "mounted read-only") {
@@ -67,7 +67,7 @@ func TestFaultS2ReadOnlyDisk(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	holds(t, filepath.Join(dir, "app"), "old")
-	mount(t, "-o", "remount,rw", dir)
+	mount(t, "-o", "remount,bind,rw", dir)
 	mustWrite(t, s)
 	holds(t, filepath.Join(dir, "app"), "new")
 }
