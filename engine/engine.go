@@ -104,13 +104,20 @@ func load(opts Options, validate bool) (*Engine, hcl.Diagnostics) {
 
 // unique drops repetitions: one mistake in an expression that is evaluated twice is one complaint.
 func unique(diags hcl.Diagnostics) hcl.Diagnostics {
+	type key struct {
+		severity        hcl.DiagnosticSeverity
+		summary, detail string
+		subject         hcl.Range
+	}
+	seen := make(map[key]bool, len(diags))
 	var out hcl.Diagnostics
 	for _, d := range diags {
-		same := func(o *hcl.Diagnostic) bool {
-			return o.Severity == d.Severity && o.Summary == d.Summary && o.Detail == d.Detail &&
-				(o.Subject == nil) == (d.Subject == nil) && (o.Subject == nil || *o.Subject == *d.Subject)
+		k := key{severity: d.Severity, summary: d.Summary, detail: d.Detail}
+		if d.Subject != nil {
+			k.subject = *d.Subject
 		}
-		if !slices.ContainsFunc(out, same) {
+		if !seen[k] {
+			seen[k] = true
 			out = append(out, d)
 		}
 	}

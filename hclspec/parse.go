@@ -180,3 +180,9 @@ func (n *lazyNav) parse() {
 	file, _ := hclsyntax.ParseConfig(n.src, n.name, hcl.InitialPos)
 	n.nav = file.Nav
 }
+
+// ParseExpression reads one expression, as a line of the console. Size and nesting are
+// scanned before the parse, like those of files.
+func ParseExpression(src []byte, name string) (hcl.Expression, hcl.Diagnostics) {
+	return parseExpression(string(src), name)
+}
