@@ -176,7 +176,9 @@ func written(v reflect.Value) string {
 	case reflect.Slice:
 		parts := make([]string, v.Len())
 		for i := range parts {
-			parts[i] = written(v.Index(i))
+			if parts[i] = written(v.Index(i)); parts[i] == "" { // a zero that somebody wrote
+				parts[i] = fmt.Sprintf("%#v", v.Index(i).Interface())
+			}
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
 	}

@@ -366,6 +366,16 @@ func TestCancelledBeforeTheStart(t *testing.T) {
 	}
 }
 
+func TestDisplayIsCut(t *testing.T) {
+	long := strings.Repeat("ä", 1000)
+	if got := Display([]string{"a", long, "b"}); len(got) > 210 || !strings.HasSuffix(got, "...") {
+		t.Errorf("%d bytes: %s", len(got), got)
+	}
+	if got := Display([]string{"/bin/x", "", "a\nb", "--flag=v", "{candidate}"}); got != fmt.Sprintf(`/bin/x "" "a\nb" --flag=v {candidate}`) {
+		t.Errorf("got %s", got)
+	}
+}
+
 // BenchmarkRun is dominated by fork and exec: compare it with the rate of a bare os/exec.
 func BenchmarkRun(b *testing.B) {
 	c := Command{Args: []string{"/bin/true"}, Dir: "/", Env: Environment(nil)}
