@@ -6,7 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"time"
+
+	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
 
 	"tidegate/hclspec/address"
 )
@@ -66,7 +70,10 @@ func number(b *Batch, serial int64) (undo func()) {
 }
 
 func (s *Local) commit(ctx context.Context, b *Batch, serial int64) (err error) {
-	if _, err := s.stmts.begin.ExecContext(ctx); err != nil {
+	if err := s.stillOurs(); err != nil {
+		return err
+	}
+	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	defer func() {
@@ -76,7 +83,7 @@ func (s *Local) commit(ctx context.Context, b *Batch, serial int64) (err error) 
 		}
 	}()
 	w := &work{Local: s, serial: serial, refs: map[string]int64{}}
-	if err := w.begin(ctx); err != nil {
+	if err := w.start(ctx); err != nil {
 		return err
 	}
 	for _, step := range []func(context.Context, *Batch) error{w.rows, w.shared, w.blobs, w.history} {
@@ -91,6 +98,30 @@ func (s *Local) commit(ctx context.Context, b *Batch, serial int64) (err error) 
 	return err
 }
 
+// stillOurs notices that the state was replaced (restored from a copy, moved away) or its
+// lock file removed while we hold it: SQLite would go on writing to a file without a name.
+func (s *Local) stillOurs() error {
+	now, err := os.Stat(s.files.db)
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(s.identity, now) || !isNamed(s.lock.file, s.files.lock) {
+		return errors.New("it was replaced or its lock file removed while this process held it; start again")
+	}
+	return nil
+}
+
+// begin starts a transaction, after ending one whose end failed.
+func (s *Local) begin(ctx context.Context) error {
+	_, err := s.stmts.begin.ExecContext(ctx)
+	var e *sqlite.Error
+	if errors.As(err, &e) && e.Code() == lib.SQLITE_ERROR {
+		_, _ = s.stmts.rollback.ExecContext(ctx)
+		_, err = s.stmts.begin.ExecContext(ctx)
+	}
+	return err
+}
+
 // work is one commit under way.
 type work struct {
 	*Local
@@ -99,10 +130,9 @@ type work struct {
 	refs   map[string]int64 // how many more or fewer rows name a blob
 }
 
-// begin reads what the state says about itself. The lock keeps others out; if somebody
-// wrote all the same (the lock file was removed, a copy was put in place) our picture of
-// the world is wrong and nothing may be built on it.
-func (w *work) begin(ctx context.Context) error {
+// start reads what the state says about itself. The lock keeps others out; if somebody
+// wrote all the same our picture of the world is wrong and nothing may be built on it.
+func (w *work) start(ctx context.Context) error {
 	rows, err := w.stmts.getMeta.QueryContext(ctx)
 	if err != nil {
 		return err

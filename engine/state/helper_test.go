@@ -178,20 +178,47 @@ func TestOnlookersNeverShutOutAWriter(t *testing.T) {
 	<-done
 }
 
-func TestAReplacedLockFileIsNoticed(t *testing.T) {
-	path := testPath(t)
-	first := mustOpen(t, path)
-	if err := os.Remove(first.files.lock); err != nil {
+func TestAReplacedStateIsNoticed(t *testing.T) {
+	for name, meddle := range map[string]func(f files) error{
+		"lock removed": func(f files) error { return os.Remove(f.lock) },
+		"state removed": func(f files) error {
+			return errors.Join(os.Remove(f.db), os.Remove(f.wal()), os.Remove(f.lock))
+		},
+		"state restored": func(f files) error {
+			if err := copyFile(f.db, f.db+".copy"); err != nil {
+				return err
+			}
+			return os.Rename(f.db+".copy", f.db)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			first := mustOpen(t, testPath(t))
+			if err := meddle(first.files); err != nil {
+				t.Fatal(err)
+			}
+			row := source("b")
+			if err := first.Commit(t.Context(), &Batch{Sources: []*Source{row}}); err == nil {
+				t.Error("committed")
+			}
+			if row.Revision != 0 {
+				t.Errorf("a failed commit left revision %d", row.Revision)
+			}
+		})
+	}
+}
+
+func TestAnotherWriterIsNoticed(t *testing.T) {
+	s := mustOpen(t, testPath(t))
+	m, err := readMeta(t.Context(), s.conn)
+	if err != nil {
 		t.Fatal(err)
 	}
-	second := mustOpen(t, path)
-	mustCommit(t, second, &Batch{Sources: []*Source{source("a")}})
-	row := source("b")
-	if err := first.Commit(t.Context(), &Batch{Sources: []*Source{row}}); err == nil {
-		t.Error("two writers committed to one state")
+	m.serial++
+	if err := m.write(t.Context(), s.conn); err != nil {
+		t.Fatal(err)
 	}
-	if row.Revision != 0 {
-		t.Errorf("a failed commit left revision %d", row.Revision)
+	if err := s.Commit(t.Context(), &Batch{Sources: []*Source{source("a")}}); err == nil {
+		t.Error("committed on top of what somebody else wrote")
 	}
 }
 

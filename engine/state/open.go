@@ -41,6 +41,8 @@ type Local struct {
 	stmts   *stmts
 	readDB  *sql.DB
 	keys    *keyring
+	// identity is that of the open file, to notice when the path names another one.
+	identity fs.FileInfo
 
 	mu     sync.Mutex // held by a commit
 	serial int64
@@ -201,6 +203,9 @@ func (s *Local) connect(ctx context.Context, sc schema) (err error) {
 	}
 	s.lineage, s.serial = m.lineage, m.serial
 	if s.stmts, err = prepare(ctx, s.conn); err != nil {
+		return err
+	}
+	if s.identity, err = os.Stat(s.files.db); err != nil {
 		return err
 	}
 	if s.readDB, err = openDB(s.files.db, "mode=rw&"+readerParams); err != nil {

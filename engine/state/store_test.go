@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -155,4 +156,91 @@ func TestAMissingStateReadsAsAnEmptyOne(t *testing.T) {
 // diffOf compares ledgers or parts of them.
 func diffOf(want, got any) string {
 	return cmp.Diff(want, got, cmp.Comparer(func(a, b address.Address) bool { return a == b }))
+}
+
+func mustSources(l *Ledger) (out []address.Address) {
+	for a := range l.Sources {
+		out = append(out, a)
+	}
+	return out
+}
+
+func TestMergeLetsTheLaterBatchWin(t *testing.T) {
+	a, b := source("a"), source("b")
+	later := source("b")
+	batch := &Batch{Sources: []*Source{a, b}, DeleteSinks: []address.Address{sink("x", "").Address}}
+	batch.Merge(&Batch{Sources: []*Source{later}, DeleteSources: []address.Address{a.Address}, Sinks: []*Sink{sink("x", "")},
+		Shared: map[string]Counter{"c": {time.Unix(1, 0)}}})
+	s := mustOpen(t, testPath(t))
+	later.Validator = "later"
+	mustCommit(t, s, batch)
+	l := mustLoad(t, s)
+	if len(l.Sources) != 1 || l.Sources[b.Address].Validator != "later" || len(l.Sinks) != 1 || len(l.Shared) != 1 {
+		t.Errorf("got %+v", l)
+	}
+}
+
+func TestPullShowsEverythingButContent(t *testing.T) {
+	path, want, content, history := damaged(t)
+	data, err := Pull(t.Context(), mustRead(t, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d Document
+	if err := json.Unmarshal(data, &d); err != nil {
+		t.Fatal(err)
+	}
+	if d.Lineage != want.Lineage || d.Serial != want.Serial || len(d.Sources) != len(want.Sources) || len(d.Sinks) != len(want.Sinks) {
+		t.Errorf("got %s", data)
+	}
+	if diff := diffOf(history, d.History); diff != "" {
+		t.Error(diff)
+	}
+	for _, text := range content {
+		if strings.Contains(string(data), text) {
+			t.Errorf("content %q is in it", text)
+		}
+	}
+	empty, err := Pull(t.Context(), mustRead(t, testPath(t)))
+	if err != nil || !strings.Contains(string(empty), `"sources": []`) {
+		t.Errorf("of nothing: %s, %v", empty, err)
+	}
+}
+
+func TestTheHistoryIsBounded(t *testing.T) {
+	s := mustOpen(t, testPath(t))
+	quiet, busy := address.Of(address.Sink, "file", "quiet"), address.Of(address.Sink, "file", "busy")
+	entries := func(a address.Address, n int) *Batch {
+		b := &Batch{}
+		for range n {
+			b.History = append(b.History, Entry{Address: a, Time: time.Unix(1, 0).UTC(), Action: "update"})
+		}
+		return b
+	}
+	mustCommit(t, s, entries(quiet, KeepHistoryOf+5))
+	mustCommit(t, s, entries(busy, KeepHistory-1))
+	count := func(a address.Address) int {
+		t.Helper()
+		got, err := s.History(t.Context(), a, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(got)
+	}
+	if got := count(quiet); got != KeepHistoryOf {
+		t.Errorf("%d entries of a quiet address, want %d", got, KeepHistoryOf)
+	}
+	for range 3 {
+		mustCommit(t, s, entries(busy, KeepHistory/3))
+	}
+	if got := count(quiet); got != KeepHistoryOf {
+		t.Errorf("%d entries of a quiet address, want %d", got, KeepHistoryOf)
+	}
+	if got := count(address.Address{}); got != KeepHistory+KeepHistoryOf {
+		t.Errorf("%d entries, want %d", got, KeepHistory+KeepHistoryOf)
+	}
+	newest, err := s.History(t.Context(), busy, 2)
+	if err != nil || len(newest) != 2 || newest[0].ID != newest[1].ID+1 {
+		t.Errorf("newest %v, %v", newest, err)
+	}
 }
