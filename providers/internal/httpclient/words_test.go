@@ -82,14 +82,14 @@ func TestCheckHeaders(t *testing.T) {
 		headers map[string]string
 		want    string
 	}{
-		"good":         {map[string]string{"X-A": "b c\tö", "Host": "h"}, ""},
-		"none":         {nil, ""},
-		"no name":      {map[string]string{"": "x"}, "cannot be the name"},
-		"bad name":     {map[string]string{"A B": "x"}, "cannot be the name"},
-		"injection":    {map[string]string{"A": "hunter2\r\nB: c"}, "control character"},
-		"framing":      {map[string]string{"transfer-encoding": "chunked"}, "written by the connection"},
-		"reserved":     {map[string]string{"range": "bytes=0-1"}, "written by Tidegate"},
-		"two spellins": {map[string]string{"X-A": "1", "x-a": "2"}, "the same header"},
+		"good":          {map[string]string{"X-A": "b c\tö", "Host": "h"}, ""},
+		"none":          {nil, ""},
+		"no name":       {map[string]string{"": "x"}, "cannot be the name"},
+		"bad name":      {map[string]string{"A B": "x"}, "cannot be the name"},
+		"injection":     {map[string]string{"A": "hunter2\r\nB: c"}, "control character"},
+		"framing":       {map[string]string{"transfer-encoding": "chunked"}, "written by the connection"},
+		"reserved":      {map[string]string{"range": "bytes=0-1"}, "written by Tidegate"},
+		"two spellings": {map[string]string{"X-A": "1", "x-a": "2"}, "the same header"},
 	} {
 		err := CheckHeaders(test.headers, "Range")
 		if test.want == "" && err == nil {

@@ -9,10 +9,9 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 	"go.uber.org/goleak"
-
-	"github.com/zclconf/go-cty/cty/function"
 
 	"tidegate/providers"
 	"tidegate/providers/internal/httpclient"
