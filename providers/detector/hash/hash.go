@@ -6,8 +6,7 @@
 package hash
 
 import (
-	"strings"
-
+	"tidegate/hclspec/decode"
 	"tidegate/providers"
 	"tidegate/providers/internal/polling"
 )
@@ -15,7 +14,7 @@ import (
 // Config is the configuration of the detector.
 type Config struct {
 	Interval         providers.Duration `hcl:"interval,optional" doc:"Wait between two looks, at least 100ms."`
-	Ignore           []string           `hcl:"ignore,optional" doc:"Paths of the decoded value whose differences do not count, as in generated_at or meta.*.ts; a star stands for any one key or index. The lists of all detectors of a source unite."`
+	Ignore           []string           `hcl:"ignore,optional" doc:"Paths of the decoded value whose differences do not count, as in generated_at, meta.*.ts or items[*].ts; a star stands for any one key or index. The lists of all detectors of a source unite."`
 	Jitter           float64            `hcl:"jitter,optional" doc:"Share by which a wait is stretched or shortened at random, so that many sources do not look in step: wait * (1 + jitter * r) with r uniform in [-1, 1). From 0 (none) to below 1. The result is never below 100ms."`
 	FailureThreshold int                `hcl:"failure_threshold,optional" doc:"Failures in a row from which the source is reported as degraded. Its accepted value stays in use throughout."`
 	Adaptive         *polling.Adaptive  `hcl:"adaptive,block" doc:"Looks more often while changes are frequent and less often while they are rare. Without this block every wait is interval."`
@@ -73,22 +72,9 @@ func build(c *Config, _ providers.Env) (providers.Detector, error) {
 		return nil, err
 	}
 	for _, path := range c.Ignore {
-		if err := checkPath(path); err != nil {
-			return nil, err
+		if _, err := decode.ParsePath(path); err != nil {
+			return nil, providers.AttributeErrorf("ignore", "%w", err)
 		}
 	}
 	return &detector{Policy: p, ignore: c.Ignore}, nil
-}
-
-// checkPath refuses what can match nothing, above all a path in the form of an expression.
-func checkPath(path string) error {
-	for segment := range strings.SplitSeq(path, ".") {
-		switch {
-		case segment == "":
-			return providers.AttributeErrorf("ignore", "%q has an empty part; write the keys with dots between them, as in \"meta.*.ts\"", path)
-		case strings.ContainsAny(segment, "[]"):
-			return providers.AttributeErrorf("ignore", "%q has brackets; write an index or a star between dots, as in \"items.*.ts\"", path)
-		}
-	}
-	return nil
 }
