@@ -42,9 +42,6 @@ func OpenDir(path string, o Options) (*Dir, error) {
 // Close releases the directory.
 func (d *Dir) Close() error { return d.root.Close() }
 
-// Root gives access to the open directory.
-func (d *Dir) Root() *os.Root { return d.root }
-
 // Sync makes the entries of the directory durable. Replace and Remove do it themselves.
 func (d *Dir) Sync() error {
 	if err := system.syncDir(d.root); err != nil {

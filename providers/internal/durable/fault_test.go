@@ -287,15 +287,14 @@ func TestFaultS14HungDiskDoesNotHoldTheCaller(t *testing.T) {
 	holds(t, path, "old")
 
 	system.fsync = (*os.File).Sync
-	entered, release = make(chan struct{}), make(chan struct{})
-	finished := make(chan struct{})
-	system.syncDir = func(*os.Root) error { close(entered); <-release; close(finished); return nil }
+	renamed, answer, finished := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	system.syncDir = func(*os.Root) error { close(renamed); <-answer; close(finished); return nil }
 	ctx, cancel = context.WithCancel(t.Context())
-	go func() { <-entered; cancel() }()
+	go func() { <-renamed; cancel() }()
 	if err := Replace(ctx, path, Options{}, []byte("new"), plain); !errors.Is(err, ErrUnknown) {
 		t.Errorf("after the rename: %v", err)
 	}
 	holds(t, path, "new")
-	close(release)
+	close(answer)
 	<-finished
 }

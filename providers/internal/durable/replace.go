@@ -57,11 +57,6 @@ func change(ctx context.Context, verb, path string, o Options, f func(*Dir, *gat
 	return fmt.Errorf("%s %s: %w: %w", verb, path, ErrUnknown, context.Cause(ctx))
 }
 
-// Replace is the function Replace within a directory that is open already.
-func (d *Dir) Replace(name string, data []byte, want func(old fs.FileInfo) Want) error {
-	return d.replace(&gate{}, name, data, want)
-}
-
 func (d *Dir) replace(g *gate, name string, data []byte, want func(fs.FileInfo) Want) error {
 	path := filepath.Join(d.path, name)
 	old, err := d.Target(name)
