@@ -59,31 +59,11 @@ func (p *program) checkNode(n *node, vals values) hcl.Diagnostics {
 	if n.addr.Type == address.Sink && ev.sink != nil {
 		vals[n.addr] = exposed(ev.sink)
 	}
-	p.probe(n, v)
-	return diags
-}
-
-// probe learns which path a block reads or writes although other attributes, such as a
-// content that comes from a source, are not known yet: those stand as empty.
-func (p *program) probe(n *node, v cty.Value) {
-	if !v.Type().HasAttribute("path") || !v.GetAttr("path").IsWhollyKnown() {
-		return
+	if n.static == nil {
+		ev = p.probe(n, v)
 	}
-	filled, err := cty.Transform(v, func(_ cty.Path, v cty.Value) (cty.Value, error) {
-		if v.IsKnown() {
-			return v, nil
-		}
-		if plain, _ := v.Unmark(); plain.Type() == cty.DynamicPseudoType || plain.Type() == cty.String {
-			return cty.StringVal(""), nil
-		}
-		return cty.NullVal(v.Type()), nil
-	})
-	if err != nil {
-		return
-	}
-	ev, diags := p.instance(n, filled)
-	if diags.HasErrors() {
-		return // the mistake is reported where the values are real
+	if ev == nil {
+		return diags
 	}
 	if w, ok := ev.sink.(providers.PathWriter); ok {
 		n.writes = w.WritesPath()
@@ -91,6 +71,35 @@ func (p *program) probe(n *node, v cty.Value) {
 	if r, ok := ev.source.(providers.PathReader); ok {
 		n.reads = r.ReadsPath()
 	}
+	return diags
+}
+
+// probe makes an instance to learn which path it reads or writes, although other attributes,
+// such as a content that comes from a source, are not known yet: those stand as empty.
+func (p *program) probe(n *node, v cty.Value) *evaluated {
+	if !v.Type().HasAttribute("path") || !v.GetAttr("path").IsWhollyKnown() {
+		return nil
+	}
+	attrs := v.AsValueMap()
+	for name, a := range attrs {
+		if a.IsWhollyKnown() {
+			continue
+		}
+		attrs[name] = cty.NullVal(a.Type())
+		if plain, _ := a.Unmark(); plain.Type() == cty.DynamicPseudoType || plain.Type() == cty.String {
+			attrs[name] = cty.StringVal("")
+		}
+	}
+	for name, a := range attrs {
+		if a.IsNull() {
+			delete(attrs, name)
+		}
+	}
+	ev, diags := p.instance(n, cty.ObjectVal(attrs))
+	if diags.HasErrors() {
+		return nil // the mistake is reported where the values are real
+	}
+	return ev
 }
 
 func deliveryUnknown(n *node) map[string]cty.Value {

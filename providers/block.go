@@ -3,11 +3,11 @@ package providers
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
@@ -107,14 +107,7 @@ func (p *part) expressions(prefix string, yield func(string, *Attribute, hcl.Exp
 }
 
 // Expression returns the expression of a top-level attribute, nil if it is not set.
-func (b *Block) Expression(name string) hcl.Expression {
-	for _, a := range b.attrs {
-		if a.Name == name {
-			return a.expr
-		}
-	}
-	return nil
-}
+func (b *Block) Expression(name string) hcl.Expression { return b.expression(name) }
 
 // AttributeRange returns where the named top-level attribute's value stands, or the block.
 func (b *Block) AttributeRange(name string) hcl.Range {
@@ -239,14 +232,14 @@ type Configured struct {
 // All values must be known.
 func (k *Kind) Configure(values cty.Value, b *Block) (*Configured, hcl.Diagnostics) {
 	c := &Configured{Values: values, kind: k, block: b, Config: k.config()}
-	body := &valueBody{schema: k.Schema, values: values}
+	var raw *part
 	if b != nil {
-		body.raw = &b.part
+		raw = &b.part
 	}
-	diags := gohcl.DecodeBody(body, nil, c.Config)
+	diags := k.Schema.decode(values, raw, false, reflect.ValueOf(c.Config).Elem())
 	if k.settings != nil {
 		c.Settings = k.settings()
-		diags = append(diags, gohcl.DecodeBody(body, nil, c.Settings)...)
+		diags = append(diags, k.Schema.decode(values, raw, true, reflect.ValueOf(c.Settings).Elem())...)
 	}
 	return c, diags
 }

@@ -12,9 +12,9 @@ import (
 )
 
 // Schema describes the attributes and nested blocks of a block. It is derived from the
-// struct that the block is decoded into:
+// struct that the block is decoded into, whose tags are gohcl's and a few of ours:
 //
-//	hcl:"name[,optional|block]"  as gohcl has it
+//	hcl:"name[,optional|block]"  as in gohcl
 //	doc:"..."                    one or two sentences for the reference page
 //	values:"a,b"                 the only texts allowed
 //	credential:"true"            the value is marked as sensitive whatever it came from
@@ -38,6 +38,8 @@ type Attribute struct {
 	Values     []string
 	Default    string // as it would be written, "" for none
 	Common     bool   // every kind of the block type has it
+
+	field int // index in the struct it is decoded into
 }
 
 // TypeName returns the attribute's type as the documentation names it.
@@ -69,6 +71,9 @@ type NestedBlock struct {
 	Required bool // at least one
 	Common   bool
 	*Schema
+
+	field int
+	typ   reflect.Type // of one block's struct
 }
 
 // Attribute returns the named attribute, nil if there is none.
@@ -123,9 +128,13 @@ func schemaOf(v reflect.Value, common bool) *Schema {
 		name, option, _ := strings.Cut(tag, ",")
 		switch option {
 		case "block":
-			s.Blocks = append(s.Blocks, nestedOf(name, field, v.Field(i), common))
+			b := nestedOf(name, field, v.Field(i), common)
+			b.field = i
+			s.Blocks = append(s.Blocks, b)
 		case "", "attr", "optional":
-			s.Attributes = append(s.Attributes, attributeOf(name, option != "optional", field, v.Field(i), common))
+			a := attributeOf(name, option != "optional", field, v.Field(i), common)
+			a.field = i
+			s.Attributes = append(s.Attributes, a)
 		default:
 			panic(fmt.Sprintf("%s.%s: tag option %q is not supported", v.Type(), field.Name, option))
 		}
@@ -202,6 +211,7 @@ func nestedOf(name string, field reflect.StructField, v reflect.Value, common bo
 			v = v.Elem()
 		}
 	}
+	b.typ = typ
 	b.Schema = schemaOf(v, common)
 	return b
 }
