@@ -208,3 +208,62 @@ func checkRefusal(t *testing.T, s *Local, b *Batch) {
 	}
 	checkRefs(t, s)
 }
+
+// Without a log only the time of change tells that a writer came and went.
+func TestWhatTearsACopy(t *testing.T) {
+	path := testPath(t)
+	f := files{db: path}
+	s := mustOpen(t, path)
+	look := func() generation {
+		t.Helper()
+		g, err := generationOf(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	mustCommit(t, s, bigBatch(1, 1, 0))
+	withLog := look()
+	mustCommit(t, s, bigBatch(1, 1, 1))
+	if !withLog.equal(look()) {
+		t.Error("a commit that appends to the log tears no copy")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if young := look(); withLog.equal(young) || young.equal(young) {
+		t.Error("the log is gone and the database just written")
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(path, old, old); err != nil {
+		t.Fatal(err)
+	}
+	quiet := look()
+	if !quiet.equal(look()) {
+		t.Error("a quiet state is consistent")
+	}
+	mustOpen(t, path).Close()
+	s = mustOpen(t, path)
+	mustCommit(t, s, bigBatch(1, 1, 2))
+	s.Close()
+	if quiet.equal(look()) {
+		t.Error("a writer came and went unnoticed")
+	}
+}
+
+func TestOpenSweepsWhatACrashLeft(t *testing.T) {
+	path := testPath(t)
+	mustOpen(t, path).Close()
+	left := []string{path + tempMark + "ab12", path + tempMark + "ab12-wal", keyOf(path) + tempMark + "1"}
+	for _, name := range left {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustOpen(t, path)
+	for _, name := range left {
+		if _, err := os.Stat(name); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is left: %v", name, err)
+		}
+	}
+}

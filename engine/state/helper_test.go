@@ -225,7 +225,7 @@ func TestAnotherWriterIsNoticed(t *testing.T) {
 // Whatever instant a process is killed at, what it was told is durable is there afterwards.
 func TestKilledWritersLoseNothing(t *testing.T) {
 	rounds := 20
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		rounds = 4
 	}
 	path := testPath(t)

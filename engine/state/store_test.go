@@ -208,6 +208,9 @@ func TestPullShowsEverythingButContent(t *testing.T) {
 }
 
 func TestTheHistoryIsBounded(t *testing.T) {
+	if raceEnabled {
+		t.Skip("20,000 entries, one goroutine")
+	}
 	s := mustOpen(t, testPath(t))
 	quiet, busy := address.Of(address.Sink, "file", "quiet"), address.Of(address.Sink, "file", "busy")
 	entries := func(a address.Address, n int) *Batch {
