@@ -124,3 +124,74 @@ func hasSealed(ctx context.Context, q querier) (recipient string, any bool, err 
 	err = q.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM blobs WHERE sealed = 1)").Scan(&any)
 	return m.recipient, any, err
 }
+
+// blobs brings the counts of references up to date, stores what is named for the first
+// time and deletes what nobody names any more.
+func (w *work) blobs(ctx context.Context, b *Batch) error {
+	given := make(map[string]*Blob, len(b.Blobs))
+	for i := range b.Blobs {
+		given[b.Blobs[i].Hash] = &b.Blobs[i]
+	}
+	for hash, delta := range w.refs {
+		if delta == 0 {
+			continue
+		}
+		if err := w.count(ctx, hash, delta, given[hash]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *work) count(ctx context.Context, hash string, delta int64, given *Blob) error {
+	var refs int64
+	err := w.stmts.countBlob.QueryRowContext(ctx, delta, hash).Scan(&refs)
+	switch {
+	case errors.Is(err, sql.ErrNoRows) && delta > 0 && given != nil:
+		return w.store(ctx, given, delta)
+	case errors.Is(err, sql.ErrNoRows) && delta > 0:
+		return fmt.Errorf("a row names content %s, which is neither stored nor given", hash)
+	case errors.Is(err, sql.ErrNoRows):
+		return corrupt("content %s is missing", hash)
+	case err != nil:
+		return err
+	case refs < 0:
+		return corrupt("content %s is named by more rows than it counts", hash)
+	case refs == 0:
+		_, err = w.stmts.dropBlob.ExecContext(ctx, hash)
+	}
+	return err
+}
+
+// store inserts a blob after comparing it with its name.
+func (w *work) store(ctx context.Context, b *Blob, refs int64) error {
+	if !b.Sealed {
+		if HashOf(b.Data) != b.Hash {
+			return fmt.Errorf("content named %s has the hash %s", b.Hash, HashOf(b.Data))
+		}
+		_, err := w.stmts.putBlob.ExecContext(ctx, b.Hash, false, refs, len(b.Data), notNil(b.Data))
+		return err
+	}
+	k, err := w.keys.get()
+	if err != nil {
+		return err
+	}
+	if keyed(k.mac, HashOf(b.Data)) != b.Hash {
+		return fmt.Errorf("sealed content is named %s, which is not Keyed of its hash", b.Hash)
+	}
+	data, err := k.seal(b.Data)
+	if err != nil {
+		return err
+	}
+	w.meta.recipient = k.recipient()
+	_, err = w.stmts.putBlob.ExecContext(ctx, b.Hash, true, refs, len(b.Data), data)
+	return err
+}
+
+// notNil keeps empty content from becoming NULL.
+func notNil(data []byte) []byte {
+	if data == nil {
+		return []byte{}
+	}
+	return data
+}

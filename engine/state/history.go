@@ -3,6 +3,8 @@ package state
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -99,4 +101,76 @@ func scanEntry(rows *sql.Rows) (Entry, int64, error) {
 		return e, 0, corrupt("history entry %d: %v", e.ID, err)
 	}
 	return e, sum, nil
+}
+
+// history appends the entries and drops those that fall out of its bounds. No entry inside
+// the window is ever dropped, so the window is a range of ids.
+func (w *work) history(ctx context.Context, b *Batch) error {
+	if len(b.History) == 0 {
+		return nil
+	}
+	var last int64
+	if err := w.stmts.lastHistory.QueryRowContext(ctx).Scan(&last); err != nil {
+		return err
+	}
+	touched := map[string]bool{}
+	for i := range b.History {
+		e := b.History[i]
+		if err := readable(e.Address); err != nil {
+			return err
+		}
+		if y := e.Time.UTC().Year(); y < 0 || y > 9999 {
+			return fmt.Errorf("a history entry has the year %d", y)
+		}
+		e.ID = last + 1 + int64(i)
+		of, at := e.Address.String(), e.Time.UTC().Format(time.RFC3339Nano)
+		sum := historySum(&e, of, at)
+		w.meta.history.add(sum)
+		if _, err := w.stmts.putHistory.ExecContext(ctx, e.ID, of, at, e.Action, e.Revision, e.Cause, e.Size, e.Hash, e.Delivery, e.Error, sum); err != nil {
+			return err
+		}
+		touched[of] = true
+		if err := w.leaving(ctx, e.ID-KeepHistory, touched); err != nil {
+			return err
+		}
+	}
+	for of := range touched {
+		if err := w.prune(ctx, of, last+int64(len(b.History))-KeepHistory); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaving notes the address of the entry that leaves the window.
+func (w *work) leaving(ctx context.Context, id int64, touched map[string]bool) error {
+	if id <= 0 {
+		return nil
+	}
+	var of string
+	err := w.stmts.addressOf.QueryRowContext(ctx, id).Scan(&of)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	touched[of] = true
+	return err
+}
+
+func (w *work) prune(ctx context.Context, of string, window int64) error {
+	if window <= 0 {
+		return nil
+	}
+	rows, err := w.stmts.pruneHistory.QueryContext(ctx, of, window, KeepHistoryOf)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var sum int64
+		if err := rows.Scan(&sum); err != nil {
+			return err
+		}
+		w.meta.history.remove(sum)
+	}
+	return rows.Err()
 }
