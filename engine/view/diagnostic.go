@@ -28,10 +28,13 @@ func (s Sources) name(file string) string {
 	return rel
 }
 
+// Console is the name of what is typed into the console.
+const Console = "<console>"
+
 // quotable reports whether lines of a file may be shown. Files of values may hold the value
 // of a sensitive variable; configuration may not.
 func quotable(file string) bool {
-	return strings.HasSuffix(file, ".hcl") || strings.HasSuffix(file, ".hcl.json")
+	return strings.HasSuffix(file, ".hcl") || strings.HasSuffix(file, ".hcl.json") || file == Console
 }
 
 // SortDiagnostics orders errors before warnings, then by place. It is called once, before

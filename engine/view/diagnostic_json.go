@@ -2,6 +2,7 @@ package view
 
 import (
 	"io"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -81,3 +82,24 @@ func diagnosticOf(d *hcl.Diagnostic, src Sources) diagnosticJSON {
 }
 
 func pos(p hcl.Pos) posJSON { return posJSON{p.Line, p.Column, p.Byte} }
+
+// ErrorJSON writes the errors among diagnostics as one line, {"error": ...}.
+func ErrorJSON(w io.Writer, diags hcl.Diagnostics) error {
+	var texts []string
+	for _, d := range SortDiagnostics(diags) {
+		if d.Severity != hcl.DiagError {
+			continue
+		}
+		text := d.Summary
+		if d.Detail != "" {
+			text += ": " + d.Detail
+		}
+		texts = append(texts, text)
+	}
+	data, err := marshal(map[string]string{"error": strings.Join(texts, "\n")})
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(data, '\n'))
+	return err
+}

@@ -19,7 +19,7 @@ func EventLine(e engine.Event) string {
 	case engine.LookFinished:
 		return lookLine(e)
 	case engine.Accepted:
-		return fmt.Sprintf("%s: accepted %s", Escape(e.Address.String()), quoted(e.Version))
+		return fmt.Sprintf("%s: accepted %s", Escape(e.Address.String()), version(e.Version))
 	case engine.DeliveryStarted:
 		return fmt.Sprintf("%s: %s %s ...", Escape(e.Address.String()), verbsOf(e.Address.Kind, e.Action).present, Escape(e.Target))
 	case engine.DeliveryRetried:

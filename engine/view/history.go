@@ -21,7 +21,7 @@ func History(w io.Writer, entries []state.Entry, s Style) error {
 	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(table, "TIME\tADDRESS\tACTION\tREVISION\tSIZE\tHASH\tCAUSE")
 	for _, e := range entries {
-		cause := Escape(e.Cause)
+		cause := Escape(shortAll(e.Cause))
 		if e.Error != "" {
 			cause = Escape(e.Error)
 		}

@@ -93,3 +93,10 @@ func (p *page) item(mark, color, text string) {
 		p.line(6, bold, l)
 	}
 }
+
+// Prose writes untrusted text, wrapped and indented.
+func Prose(w io.Writer, indent int, text string, s Style) error {
+	p := newPage(w, s)
+	p.prose(indent, "", text)
+	return p.done()
+}

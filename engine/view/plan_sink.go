@@ -165,7 +165,7 @@ func nullAdd(ch plan.ValueChange) bool {
 func repeatsTarget(c *plan.SinkChange, ch plan.ValueChange) bool {
 	v := ch.After
 	return ch.Before.IsAbsent() && !v.IsAbsent() && !v.IsMarked() && v.IsKnown() && !v.IsNull() &&
-		v.Type() == cty.String && v.AsString() == c.Target
+		v.Type() == cty.String && (v.AsString() == c.Target || strings.HasSuffix(c.Target, "/"+strings.TrimPrefix(v.AsString(), "./")))
 }
 
 func (p *page) content(c *plan.SinkChange) {

@@ -82,11 +82,11 @@ func (p *page) versions(c *plan.SourceChange) {
 	switch {
 	case c.Version == "" && c.PreviousVersion == "":
 	case c.PreviousVersion == "":
-		p.prose(6, "", "version: "+quoted(c.Version))
+		p.prose(6, "", "version: "+version(c.Version))
 	case c.Version == c.PreviousVersion:
-		p.prose(6, "", "version: "+quoted(c.Version)+" (unchanged)")
+		p.prose(6, "", "version: "+version(c.Version)+" (unchanged)")
 	default:
-		p.prose(6, "", "version: "+quoted(c.PreviousVersion)+" -> "+quoted(c.Version))
+		p.prose(6, "", "version: "+version(c.PreviousVersion)+" -> "+version(c.Version))
 	}
 }
 

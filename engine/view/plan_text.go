@@ -19,7 +19,11 @@ func PlanText(w io.Writer, p *plan.Plan, s Style) error {
 		out.blank()
 	}
 	for _, a := range p.ForgetSources {
-		out.item(plan.Forget.Mark(), yellow, a.String()+" is no longer declared; what was accepted is forgotten")
+		words := " is no longer declared; what was accepted is forgotten"
+		if p.Destroy {
+			words = " will be forgotten"
+		}
+		out.item(plan.Forget.Mark(), yellow, a.String()+words)
 		out.blank()
 	}
 	for _, c := range sinks {

@@ -64,7 +64,7 @@ func (p *page) sourceRow(row *state.Source) {
 		if i > 0 {
 			word = "before"
 		}
-		p.prose(2, "", fmt.Sprintf("%s: %s at %s, %s, %s", word, quoted(s.Version), moment(s.AcceptedAt), s.Format, snapshotSize(s)))
+		p.prose(2, "", fmt.Sprintf("%s: %s at %s, %s, %s", word, version(s.Version), moment(s.AcceptedAt), s.Format, snapshotSize(s)))
 	}
 	if !row.LastSuccess.IsZero() {
 		p.prose(2, "", "last good look: "+moment(row.LastSuccess))
@@ -73,7 +73,7 @@ func (p *page) sourceRow(row *state.Source) {
 		p.prose(2, red, fmt.Sprintf("last error (%d in a row): %s", row.Failures, row.LastError))
 	}
 	for _, r := range row.Rejected {
-		p.prose(2, yellow, fmt.Sprintf("rejected: %s at %s", quoted(r.Version), moment(r.Time)))
+		p.prose(2, yellow, fmt.Sprintf("rejected: %s at %s", version(r.Version), moment(r.Time)))
 		for _, f := range r.Findings {
 			p.prose(4, yellow, f)
 		}
@@ -110,7 +110,7 @@ func (p *page) sinkRow(row *state.Sink, values plan.Value) {
 	for _, r := range row.Revisions {
 		text := fmt.Sprintf("revision %d: %s, %s, %s", r.Number, moment(r.Time), count(r.Size, "byte"), short(r.Hash))
 		if r.Cause != "" {
-			text += ", " + r.Cause
+			text += ", " + shortAll(r.Cause)
 		}
 		p.prose(2, "", text)
 	}
@@ -119,7 +119,7 @@ func (p *page) sinkRow(row *state.Sink, values plan.Value) {
 func (p *page) delivered(word string, d *state.Delivery) {
 	p.prose(2, "", fmt.Sprintf("%s: %s at %s", word, d.ID, moment(d.At)))
 	for _, c := range d.Causes {
-		p.prose(4, "", fmt.Sprintf("from: %s at %s", c.Source, quoted(c.Version)))
+		p.prose(4, "", fmt.Sprintf("from: %s at %s", c.Source, version(c.Version)))
 	}
 }
 
@@ -135,15 +135,6 @@ func (p *page) rowValues(values plan.Value) {
 		}
 		p.prose(2, "", key(k)+" = "+inline(e))
 	}
-}
-
-// short cuts a hash to what people compare.
-func short(hash string) string {
-	const keep = len("sha256:") + 12
-	if len(hash) <= keep {
-		return hash
-	}
-	return hash[:keep]
 }
 
 // Ledger writes the whole ledger as JSON, for backups and programs.

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -41,3 +42,20 @@ func elapsed(d time.Duration) string {
 
 // moment writes a time to the second, in UTC.
 func moment(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// version quotes the version of a source, hashes cut to what people compare.
+func version(v string) string { return quoted(short(v)) }
+
+// short cuts a hash to what people compare.
+func short(hash string) string {
+	const keep = len("sha256:") + 12
+	if len(hash) <= keep || !strings.HasPrefix(hash, "sha256:") {
+		return hash
+	}
+	return hash[:keep]
+}
+
+// shortAll cuts every hash within a text.
+func shortAll(s string) string { return fullHash.ReplaceAllStringFunc(s, short) }
+
+var fullHash = regexp.MustCompile("sha256:[0-9a-f]{64}")

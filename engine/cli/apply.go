@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
+
+	"tidegate/engine"
+	"tidegate/engine/plan"
+	"tidegate/engine/state"
+	"tidegate/engine/view"
+	"tidegate/hclspec"
+)
+
+func (a *app) applyCommand() *cobra.Command {
+	var f planFlags
+	var auto bool
+	cmd := &cobra.Command{
+		Use:   "apply [DIR]",
+		Short: "Make the plan so",
+		Long: "Plan, show the plan, ask for approval, accept the new values and deliver them. What\n" +
+			"fails stays pending and is tried again by the next apply.",
+		Args: atMost(1, "directory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.apply(cmd, &f, a.directory(args), auto)
+		},
+	}
+	f.add(cmd, "what happens as lines of JSON, in the shape of Terraform's")
+	cmd.Flags().BoolVar(&auto, "auto-approve", false, "do not ask")
+	cmd.Flags().BoolVar(&f.refresh, "refresh", true, "look at the sources; without, their accepted values stand")
+	return cmd
+}
+
+// applying is one apply or destroy under way.
+type applying struct {
+	*app
+	engine *loaded
+	flags  *planFlags
+	auto   bool
+	show   progress
+	stream *view.Stream // nil for text
+}
+
+func (a *app) apply(cmd *cobra.Command, f *planFlags, dir string, auto bool) error {
+	ctx := cmd.Context()
+	r := &applying{app: a, flags: f, auto: auto}
+	if f.json {
+		w := newPatient(a.Stdout)
+		defer w.close()
+		r.stream = view.NewStream(w, time.Now)
+		r.stream.Version(hclspec.Version)
+		if !auto {
+			return r.fail(problem("Approval needed", errors.New("With --json there is nobody to ask; add --auto-approve")))
+		}
+	}
+	opts := a.options(cmd, &f.configFlags, dir)
+	opts.Events = r.show.Event
+	e, diags := engine.Load(ctx, opts)
+	defer e.Close()
+	r.engine = &loaded{e, diags}
+	if diags.HasErrors() {
+		return r.fail(diags)
+	}
+	if err := e.Lock(ctx); err != nil {
+		return r.fail(lockProblem(err))
+	}
+	return r.run(ctx)
+}
+
+func (r *applying) run(ctx context.Context) error {
+	r.show.start(r.app, r.stream)
+	p, diags := r.engine.Plan(ctx, r.flags.options())
+	r.show.end()
+	diags = append(r.engine.diags, diags...)
+	if stillborn(p, diags) || ctx.Err() != nil {
+		return r.fail(diags)
+	}
+	r.plan(p)
+	r.say(diags)
+	if err := r.approve(ctx, p); err != nil {
+		return err
+	}
+	// Even a plan without changes has something to write down: when each source was looked at.
+	r.show.start(r.app, r.stream)
+	result, more := r.engine.Apply(ctx, p)
+	r.show.end()
+	r.say(more)
+	r.finish(p, result, more)
+	if diags.HasErrors() || more.HasErrors() || p.Failed() || result.Failed > 0 || result.Interrupted || ctx.Err() != nil {
+		return errFailed
+	}
+	return nil
+}
+
+func (r *applying) plan(p *plan.Plan) {
+	if r.stream != nil {
+		r.stream.Plan(p)
+		return
+	}
+	_ = view.PlanText(r.Stdout, p, r.style(r.Stdout))
+}
+
+// approve asks where there is something to approve.
+func (r *applying) approve(ctx context.Context, p *plan.Plan) error {
+	if r.auto || !p.Acts() {
+		return nil
+	}
+	question := "Do you want Tidegate to do this?"
+	if r.flags.destroy {
+		question = "Do you really want Tidegate to do this? What is deleted is gone."
+	}
+	yes, err := r.confirm(ctx, question)
+	switch {
+	case err != nil:
+		return r.fail(problem("Approval needed", err))
+	case !yes:
+		fmt.Fprintln(r.Stderr, "\nNothing was done.")
+		return errFailed
+	}
+	return nil
+}
+
+// finish writes the last lines: the outputs and the counts.
+func (r *applying) finish(p *plan.Plan, result engine.Result, diags hcl.Diagnostics) {
+	if r.stream != nil {
+		r.stream.Outputs(p.Outputs)
+		r.stream.Result(result, r.flags.destroy)
+		return
+	}
+	if result == (engine.Result{}) && !p.HasChanges() && !diags.HasErrors() {
+		return // the plan said it: No changes.
+	}
+	fmt.Fprintln(r.Stdout)
+	if !r.flags.destroy && result.Failed == 0 && !result.Interrupted {
+		_ = view.Outputs(r.Stdout, p.Outputs, r.style(r.Stdout))
+	}
+	fmt.Fprintln(r.Stdout, view.ApplyText(result, r.flags.destroy))
+	if n := p.Summary().Deferred; n > 0 || result.Deferred > 0 {
+		fmt.Fprintln(r.Stdout, "What is deferred waits for its turn; apply again then.")
+	}
+}
+
+func (r *applying) say(diags hcl.Diagnostics) {
+	if r.stream != nil {
+		r.stream.Diagnostics(diags, r.sources(r.files()))
+	}
+	r.report(diags, r.files())
+}
+
+func (r *applying) fail(diags hcl.Diagnostics) error {
+	r.say(diags)
+	return errFailed
+}
+
+func (r *applying) files() map[string]*hcl.File {
+	if r.engine == nil {
+		return nil
+	}
+	return r.engine.Files()
+}
+
+// lockProblem says who holds the state.
+func lockProblem(err error) hcl.Diagnostics {
+	var locked *state.LockedError
+	if errors.As(err, &locked) {
+		return problem("The state is locked", locked)
+	}
+	return problem("Cannot open the state", err)
+}

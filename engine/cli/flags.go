@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tidegate/engine"
+	"tidegate/hclspec"
+)
+
+// configFlags are the flags of commands that load a configuration.
+type configFlags struct {
+	json        bool
+	state       string
+	dir         string // of commands with an ADDR
+	inputs      []hclspec.InputFlag
+	parallelism int
+}
+
+func (f *configFlags) addJSON(flags *pflag.FlagSet, what string) {
+	flags.BoolVar(&f.json, "json", false, what)
+}
+
+func (f *configFlags) addState(flags *pflag.FlagSet) {
+	flags.StringVar(&f.state, "state", "", "`FILE` of the state (default: the state block, $STATE_DIRECTORY, or .tidegate/state.db in the directory)")
+}
+
+func (f *configFlags) addDir(flags *pflag.FlagSet) {
+	flags.StringVar(&f.dir, "dir", ".", "`DIR` of the configuration")
+}
+
+func (f *configFlags) addInputs(flags *pflag.FlagSet) {
+	flags.Var(&inputFlag{"var", &f.inputs}, "var", "`NAME=VALUE` of a variable; may be repeated")
+	flags.Var(&inputFlag{"var-file", &f.inputs}, "var-file", "`FILE` with values of variables; may be repeated, later ones win")
+}
+
+func (f *configFlags) addParallelism(flags *pflag.FlagSet) {
+	flags.IntVar(&f.parallelism, "parallelism", engine.DefaultParallelism, "deliveries at a time")
+}
+
+// inputFlag is --var or --var-file. Both append to one list, because the last one wins
+// whichever it is.
+type inputFlag struct {
+	name string
+	list *[]hclspec.InputFlag
+}
+
+func (f *inputFlag) String() string { return "" }
+func (f *inputFlag) Type() string   { return "string" }
+func (f *inputFlag) Set(value string) error {
+	*f.list = append(*f.list, hclspec.InputFlag{Name: f.name, Value: value})
+	return nil
+}
+
+// options returns what the engine needs to know to run the configuration in dir.
+func (a *app) options(cmd *cobra.Command, f *configFlags, dir string) engine.Options {
+	inputs := make([]hclspec.InputFlag, len(f.inputs))
+	for i, in := range f.inputs {
+		inputs[i] = in
+		if in.Name == "var-file" {
+			inputs[i].Value = a.path(in.Value)
+		}
+	}
+	return engine.Options{
+		Dir: dir, Registry: a.registry, StatePath: a.path(f.state), Flags: inputs, Environ: a.Environ,
+		Parallelism: f.parallelism, Logger: a.logger(), Command: cmd.CommandPath(), Version: hclspec.Version,
+	}
+}
+
+// loaded is an engine with what loading said.
+type loaded struct {
+	*engine.Engine
+	diags hcl.Diagnostics
+}
+
+// load loads a configuration and fails if it cannot be used.
+func (a *app) load(ctx context.Context, opts engine.Options, asJSON bool) (*loaded, error) {
+	e, diags := engine.Load(ctx, opts)
+	if diags.HasErrors() {
+		defer e.Close()
+		return nil, a.fail(diags, e.Files(), asJSON)
+	}
+	return &loaded{e, diags}, nil
+}

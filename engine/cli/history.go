@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"tidegate/engine/state"
+	"tidegate/engine/view"
+	"tidegate/hclspec/address"
+)
+
+func (a *app) historyCommand() *cobra.Command {
+	var f configFlags
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "history [ADDR]",
+		Short: "Show what was delivered, when, and why",
+		Args:  atMost(1, "address"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.history(cmd, &f, args, limit)
+		},
+	}
+	f.addJSON(cmd.Flags(), "a list of objects")
+	f.addState(cmd.Flags())
+	f.addDir(cmd.Flags())
+	cmd.Flags().IntVar(&limit, "limit", 0, "at most so many `ENTRIES`, the newest (default: all)")
+	return cmd
+}
+
+func (a *app) history(cmd *cobra.Command, f *configFlags, args []string, limit int) error {
+	var of address.Address
+	if len(args) > 0 {
+		var err error
+		if of, err = address.Parse(args[0]); err != nil {
+			return a.failWith("Invalid address", err, f.json)
+		}
+	}
+	reader, err := a.reader(cmd, f, a.path(f.dir))
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	entries, err := reader.History(cmd.Context(), of, max(limit, 0))
+	if err != nil {
+		return a.failWith("Cannot read the history", err, f.json)
+	}
+	if len(entries) == 0 && !of.IsZero() {
+		if err := a.knownAddress(cmd, reader, args[0], f.json); err != nil {
+			return err
+		}
+	}
+	if f.json {
+		return view.HistoryJSON(a.Stdout, entries)
+	}
+	return view.History(a.Stdout, entries, a.style(a.Stdout))
+}
+
+// knownAddress fails for an address that the state has never heard of: a typing mistake
+// should not look like an empty history.
+func (a *app) knownAddress(cmd *cobra.Command, reader state.Reader, arg string, asJSON bool) error {
+	l, err := reader.Load(cmd.Context())
+	if err != nil {
+		return a.failWith("Cannot read the state", err, asJSON)
+	}
+	if _, diags := rowAddress(l, arg); diags.HasErrors() {
+		return a.fail(diags, nil, asJSON)
+	}
+	return nil
+}

@@ -1,0 +1,23 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// logger writes to stderr what TIDEGATE_LOG asks for, by default nothing.
+func (a *app) logger() hclog.Logger {
+	word := a.env("TIDEGATE_LOG")
+	if word == "" {
+		return hclog.NewNullLogger()
+	}
+	level := hclog.LevelFromString(word)
+	if level == hclog.NoLevel {
+		fmt.Fprintf(a.Stderr, "Warning: TIDEGATE_LOG=%q is no level; trace, debug, info, warn, error and off are.\n", word)
+		level = hclog.Info
+	}
+	return hclog.New(&hclog.LoggerOptions{
+		Name: "tidegate", Level: level, Output: a.Stderr, JSONFormat: a.env("TIDEGATE_LOG_FORMAT") == "json",
+	})
+}

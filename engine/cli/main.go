@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"tidegate/providers"
+)
+
+// Process is what the tool sees of the process it runs in.
+type Process struct {
+	Args    []string // without the program's name
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Environ []string
+}
+
+// Main runs the tool with the given kinds and ends the process.
+func Main(kinds []*providers.Kind) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go interrupts(cancel)
+	// A reader that goes away is an error of the write, not the death of an apply. Ignoring
+	// the signal would be inherited by the programs we run; taking it is not.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	os.Exit(Run(ctx, Process{
+		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(),
+	}, kinds))
+}
+
+// interrupts stops gracefully at the first interrupt and at once at the second.
+func interrupts(cancel context.CancelFunc) {
+	ch := make(chan os.Signal, 2)
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
+	<-ch
+	cancel()
+	// In the background: a stderr that nobody reads must not keep the second one waiting.
+	go fmt.Fprintln(os.Stderr, "\nInterrupted: finishing what is under way. Interrupt again to stop at once.")
+	<-ch
+	os.Exit(1)
+}

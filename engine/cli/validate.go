@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"tidegate/engine"
+	"tidegate/engine/view"
+)
+
+func (a *app) validateCommand() *cobra.Command {
+	var f configFlags
+	cmd := &cobra.Command{
+		Use:   "validate [DIR]",
+		Short: "Check a configuration without looking at anything else",
+		Long: "Check a configuration. No source, state, environment variable or required variable is\n" +
+			"needed: they count as unknown. All mistakes are reported at once.",
+		Args: atMost(1, "directory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.validate(cmd, &f, a.directory(args))
+		},
+	}
+	f.addJSON(cmd.Flags(), "the diagnostics as JSON, in the shape of Terraform's")
+	f.addInputs(cmd.Flags())
+	return cmd
+}
+
+func (a *app) validate(cmd *cobra.Command, f *configFlags, dir string) error {
+	e, diags := engine.Validate(cmd.Context(), a.options(cmd, f, dir))
+	defer e.Close()
+	switch {
+	case diags.HasErrors():
+		return a.fail(diags, e.Files(), f.json)
+	case f.json:
+		a.report(diags, e.Files())
+		return view.DiagnosticsJSON(a.Stdout, diags, a.sources(e.Files()))
+	}
+	a.report(diags, e.Files())
+	text := "Success! The configuration is valid."
+	if len(diags) > 0 {
+		text = "Success! The configuration is valid, with the warnings above."
+	}
+	_, err := fmt.Fprintln(a.Stdout, text)
+	return err
+}
