@@ -35,9 +35,7 @@ error shows the last 2 KiB of its standard error, control characters escaped and
 What it leaves running in its process group when it ends is killed: start daemons through the service manager.
 
 It runs on the first apply (unless ` + "`on_create = \"skip\"`" + `), when ` + "`command`, `env`, `dir` or `stdin`" + `
-changed, and when a trigger fired. If any value of ` + "`env`" + ` is sensitive, all values of ` + "`env`" + ` count
-as credentials: a change of them alone runs nothing, since a hash of something short and secret that is
-stored and shown would give it away.
+changed, and when a trigger fired.
 
 For each delivery it gets in its environment:
 
@@ -73,7 +71,7 @@ func build(c *Config, env providers.Env) (providers.Sink, error) {
 		return nil, providers.AttributeErrorf("success_codes", "%d is no exit status; they go from 0 to 255", c.SuccessCodes[i])
 	}
 	s := &sink{
-		target: process.DisplayIn(c.Command, env), fingerprint: fingerprint(c, env), success: c.SuccessCodes,
+		target: process.DisplayIn(c.Command, env), fingerprint: fingerprint(c), success: c.SuccessCodes,
 		command: process.Command{
 			Args: c.Command, Dir: process.Dir(c.Dir, env),
 			Env: process.Environment(env.Environ, c.Env), Timeout: c.Timeout.Value(),

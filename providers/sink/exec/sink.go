@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -73,16 +72,10 @@ func (s *sink) Write(ctx context.Context, d providers.Delivery) error {
 
 // fingerprint hashes what is handed to the program, as JSON with fixed names and sorted
 // keys, which two different deliveries cannot share. dir stands as it is written, so that a
-// checkout elsewhere is no change. Values of env are left out as credentials when any of
-// them is sensitive, since a plain hash of a short secret can be guessed; their names stay.
-func fingerprint(c *Config, env providers.Env) string {
+// checkout elsewhere is no change. Sensitive values are in it, so that a change of them is
+// delivered; the engine keys the fingerprint of what is sensitive before it is stored.
+func fingerprint(c *Config) string {
 	vars := c.Env
-	if env.IsSensitive("env") {
-		vars = maps.Clone(c.Env)
-		for name := range vars {
-			vars[name] = ""
-		}
-	}
 	if len(vars) == 0 {
 		vars = nil // no env and an empty one are the same
 	}
