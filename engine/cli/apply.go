@@ -42,16 +42,16 @@ type applying struct {
 	flags  *planFlags
 	auto   bool
 	show   progress
+	out    *patient     // stdout, which must not make deliveries wait
 	stream *view.Stream // nil for text
 }
 
 func (a *app) apply(cmd *cobra.Command, f *planFlags, dir string, auto bool) error {
 	ctx := cmd.Context()
-	r := &applying{app: a, flags: f, auto: auto}
+	r := &applying{app: a, flags: f, auto: auto, out: newPatient(a.Stdout)}
+	defer r.out.drain(ctx.Done()) // after the state was released
 	if f.json {
-		w := newPatient(a.Stdout)
-		defer w.close()
-		r.stream = view.NewStream(w, time.Now)
+		r.stream = view.NewStream(r.out, time.Now)
 		r.stream.Version(hclspec.Version)
 		if !auto {
 			return r.fail(problem("Approval needed", errors.New("With --json there is nobody to ask; add --auto-approve")))
@@ -84,6 +84,7 @@ func (r *applying) run(ctx context.Context) error {
 	if err := r.approve(ctx, p); err != nil {
 		return err
 	}
+	r.out.flush()
 	// Even a plan without changes has something to write down: when each source was looked at.
 	r.show.start(r.app, r.stream)
 	result, more := r.engine.Apply(ctx, p)
@@ -101,7 +102,7 @@ func (r *applying) plan(p *plan.Plan) {
 		r.stream.Plan(p)
 		return
 	}
-	_ = view.PlanText(r.Stdout, p, r.style(r.Stdout))
+	_ = view.PlanText(r.out, p, r.style(r.Stdout))
 }
 
 // approve asks where there is something to approve.
@@ -113,6 +114,7 @@ func (r *applying) approve(ctx context.Context, p *plan.Plan) error {
 	if r.flags.destroy {
 		question = "Do you really want Tidegate to do this? What is deleted is gone."
 	}
+	r.out.flush()
 	yes, err := r.confirm(ctx, question)
 	switch {
 	case err != nil:
@@ -134,20 +136,24 @@ func (r *applying) finish(p *plan.Plan, result engine.Result, diags hcl.Diagnost
 	if result == (engine.Result{}) && !p.HasChanges() && !diags.HasErrors() {
 		return // the plan said it: No changes.
 	}
-	fmt.Fprintln(r.Stdout)
+	fmt.Fprintln(r.out)
 	if !r.flags.destroy && result.Failed == 0 && !result.Interrupted {
-		_ = view.Outputs(r.Stdout, p.Outputs, r.style(r.Stdout))
+		_ = view.Outputs(r.out, p.Outputs, r.style(r.Stdout))
 	}
-	fmt.Fprintln(r.Stdout, view.ApplyText(result, r.flags.destroy))
+	fmt.Fprintln(r.out, view.ApplyText(result, r.flags.destroy))
 	if n := p.Summary().Deferred; n > 0 || result.Deferred > 0 {
-		fmt.Fprintln(r.Stdout, "What is deferred waits for its turn; apply again then.")
+		fmt.Fprintln(r.out, "What is deferred waits for its turn; apply again then.")
 	}
 }
 
 func (r *applying) say(diags hcl.Diagnostics) {
+	if len(diags) == 0 {
+		return
+	}
 	if r.stream != nil {
 		r.stream.Diagnostics(diags, r.sources(r.files()))
 	}
+	r.out.flush()
 	r.report(diags, r.files())
 }
 

@@ -56,19 +56,3 @@ func TestWantsJSON(t *testing.T) {
 		}
 	}
 }
-
-// A stderr that nobody reads never makes the engine wait.
-func TestProgressNeverBlocks(t *testing.T) {
-	release := make(chan struct{})
-	defer close(release)
-	w := newPatient(stuck(release))
-	for range 3 * patientLines {
-		if _, err := w.Write([]byte("x\n")); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-type stuck chan struct{}
-
-func (s stuck) Write(p []byte) (int, error) { <-s; return len(p), nil }

@@ -132,7 +132,8 @@ func (p *page) attributes(c *plan.SinkChange) {
 	for _, ch := range wholeCommand(plan.ValueChanges(before, c.After.Value), before, c.After.Value) {
 		name, _, _ := strings.Cut(ch.Path, ".")
 		name, _, _ = strings.Cut(name, "[")
-		if slices.Contains(contentNames, name) || nullAdd(ch) || repeatsTarget(c, ch) {
+		hidden := slices.Contains(contentNames, name) && (c.Lines != nil || c.Sensitive || !c.Wanted.Delivers())
+		if hidden || nullAdd(ch) || repeatsTarget(c, ch) {
 			continue
 		}
 		p.valueChange(ch)
