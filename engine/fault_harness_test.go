@@ -1,0 +1,265 @@
+//go:build unix
+
+package engine_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"tidegate/engine/cli"
+	"tidegate/providers/all"
+)
+
+// asTool turns this test binary into the tool: main.go's one line, in a process of its own
+// that can be killed, traced and run as somebody else.
+const asTool = "TIDEGATE_TEST_AS_TOOL"
+
+func init() {
+	if os.Getenv(asTool) != "" {
+		os.Unsetenv(asTool)
+		cli.Main(all.Kinds())
+	}
+}
+
+// toolResult is what one run of the tool left.
+type toolResult struct {
+	code           int
+	stdout, stderr string
+}
+
+// command is the tool, to be run in the module's directory.
+func (m *module) command(args ...string) *exec.Cmd {
+	m.t.Helper()
+	cmd := exec.CommandContext(m.t.Context(), "/proc/self/exe", args...)
+	if exe, err := os.Executable(); err == nil {
+		cmd.Path = exe
+	}
+	cmd.Dir = m.dir
+	cmd.Env = append(slices.Clone(m.environ), asTool+"=1", "TZ=UTC")
+	return cmd
+}
+
+// nobody is the tool run by an ordinary user, whoever runs the tests.
+func (m *module) nobody(args ...string) *exec.Cmd {
+	m.t.Helper()
+	cmd := m.command(args...)
+	if os.Geteuid() == 0 {
+		cmd.Path = "/proc/self/exe" // the way to the test binary may be closed to nobody
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	return cmd
+}
+
+// tool runs the tool to its end.
+func (m *module) tool(args ...string) toolResult {
+	m.t.Helper()
+	return finish(m.t, m.command(args...))
+}
+
+func finish(t *testing.T, cmd *exec.Cmd) toolResult {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%v: %v", cmd.Args, err)
+	}
+	r := toolResult{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	if strings.Contains(r.stderr, "goroutine ") || strings.Contains(r.stderr, "panic:") {
+		t.Fatalf("%v crashed:\n%s", cmd.Args, r.stderr)
+	}
+	return r
+}
+
+// want checks the exit code and that stdout or stderr has every part.
+func (r toolResult) want(t *testing.T, code int, parts ...string) {
+	t.Helper()
+	if r.code != code {
+		t.Errorf("exit code %d, want %d\nstdout:\n%s\nstderr:\n%s", r.code, code, r.stdout, r.stderr)
+	}
+	// Diagnostics are wrapped: compare words, not lines.
+	all := words(r.stdout + " " + r.stderr)
+	for _, part := range parts {
+		if !strings.Contains(all, words(part)) {
+			t.Errorf("nothing says %q\nstdout:\n%s\nstderr:\n%s", part, r.stdout, r.stderr)
+		}
+	}
+}
+
+// words is a text with its line breaks and the frames of diagnostics taken out.
+func words(s string) string {
+	s = strings.NewReplacer("│", " ", "╷", " ", "╵", " ").Replace(s)
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// openToOthers lets other users into the module's directory, which testing made private.
+func (m *module) openToOthers() {
+	m.t.Helper()
+	for _, dir := range []string{m.dir, filepath.Dir(m.dir)} {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+}
+
+// inside is set in a test that runs itself again in other surroundings.
+const inside = "TIDEGATE_TEST_INSIDE"
+
+// again runs the calling test a second time, by the given command. The first time it
+// answers false, the second time true.
+func again(t *testing.T, cmd *exec.Cmd) bool {
+	t.Helper()
+	if os.Getenv(inside) != "" {
+		return true
+	}
+	cmd.Args = append(cmd.Args, "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), inside+"=yes")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("%v: %v\n%s", cmd.Args, err, out)
+	}
+	return false
+}
+
+// asNobody runs the calling test again without privileges, if it has any.
+func asNobody(t *testing.T) bool {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return true
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	return again(t, cmd)
+}
+
+// withMounts runs the calling test again as the root of name spaces of its own, where it may
+// mount.
+func withMounts(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(inside) == "" && exec.Command("unshare", "-Urm", "true").Run() != nil {
+		t.Skip("this platform has no user and mount name spaces")
+	}
+	return again(t, exec.Command("unshare", "-Urm", os.Args[0]))
+}
+
+func mount(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command("mount", args...).CombinedOutput(); err != nil {
+		t.Fatalf("mount %v: %v %s", args, err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", args[len(args)-1]).Run() })
+}
+
+// fillDisk writes until nothing more fits and returns how to give the space back.
+func fillDisk(t *testing.T, path string) (free func()) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, size := range []int{1 << 16, 1 << 12, 1} {
+		for err = nil; err == nil; {
+			_, err = f.Write(make([]byte, size))
+		}
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// tree describes everything below a directory: kinds, modes, times and bytes.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		name, _ := filepath.Rel(dir, path)
+		sum := ""
+		if info.Mode().IsRegular() {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			sum = fmt.Sprintf("%d %x", len(data), sha256.Sum256(data))
+		}
+		out[name] = fmt.Sprintf("%v %v %s", info.Mode(), info.ModTime().UnixNano(), sum)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// wantTree compares two descriptions of a directory.
+func wantTree(t *testing.T, what string, before, after map[string]string) {
+	t.Helper()
+	names := maps.Clone(before)
+	maps.Copy(names, after)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if before[name] != after[name] {
+			t.Errorf("%s changed %s: %q -> %q", what, name, before[name], after[name])
+		}
+	}
+}
+
+// regular lists the regular files below a directory, by relative name.
+func regular(t *testing.T, dir string) []string {
+	t.Helper()
+	var out []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			name, _ := filepath.Rel(dir, path)
+			out = append(out, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// eventually waits for the world to become so, within a bounded time.
+func eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !so() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
