@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -17,6 +18,9 @@ type snippet struct {
 
 // snippetLines bounds how much of a long block is quoted.
 const snippetLines = 12
+
+// snippetBytes bounds how much is quoted of lines that nobody wrote by hand.
+const snippetBytes = 2000
 
 // snippetOf returns false if there is nothing that may be shown.
 func (s Sources) snippetOf(d *hcl.Diagnostic) (snippet, bool) {
@@ -48,7 +52,27 @@ func (s Sources) snippetOf(d *hcl.Diagnostic) (snippet, bool) {
 	out.code = string(code)
 	out.to = min(out.to, len(out.code))
 	out.from = min(out.from, out.to)
+	out.cut()
 	return out, true
+}
+
+// cut keeps what stands around the range. The range begins in the first line, so the lines
+// keep their numbers.
+func (s *snippet) cut() {
+	if len(s.code) <= snippetBytes {
+		return
+	}
+	start := s.boundary(max(0, s.from-snippetBytes/4))
+	end := s.boundary(min(len(s.code), start+snippetBytes))
+	s.code, s.from, s.to = s.code[start:end], s.from-start, min(s.to, end)-start
+}
+
+// boundary goes back to where a character begins.
+func (s *snippet) boundary(at int) int {
+	for at > 0 && at < len(s.code) && !utf8.RuneStart(s.code[at]) {
+		at--
+	}
+	return at
 }
 
 func clamp(n int, src []byte) int { return max(0, min(n, len(src))) }
