@@ -189,7 +189,7 @@ func (p *program) warnCredentials(n *node, v cty.Value) hcl.Diagnostics {
 		if a.Expression || a.Credential || v.Type().HasAttribute(name) && mark.Has(v.GetAttr(name)) {
 			return
 		}
-		for _, env := range p.environmentBehind(n.byExp[expr], map[address.Address]bool{}) {
+		for _, env := range p.environmentBehind(n.refsOf(expr), map[address.Address]bool{}) {
 			if looksLikeCredential(env) {
 				diags = append(diags, &hcl.Diagnostic{
 					Severity: hcl.DiagWarning, Summary: "Credential is not marked as sensitive", Subject: expr.Range().Ptr(),
@@ -239,6 +239,7 @@ func (p *program) paths() hcl.Diagnostics {
 		if n := p.nodes[a]; n.reads != "" && writers[n.reads] != nil {
 			p.graph.Connect(n.addr, writers[n.reads].addr)
 			n.written = writers[n.reads].addr
+			writers[n.reads].reread = true
 			reordered = true
 		}
 	}

@@ -106,7 +106,7 @@ func (p *program) valueOf(a address.Address, vals values) cty.Value {
 
 // expression evaluates one expression of a node.
 func (p *program) expression(n *node, expr hcl.Expression, vals values, extra map[string]cty.Value) (cty.Value, hcl.Diagnostics) {
-	refs := n.byExp[expr]
+	refs := n.refsOf(expr)
 	v, diags := expr.Value(p.scope(refs, vals, extra))
 	return v, p.explain(refs, diags)
 }
@@ -114,7 +114,7 @@ func (p *program) expression(n *node, expr hcl.Expression, vals values, extra ma
 // evaluate evaluates a node's block. extra holds further names, such as delivery.
 func (p *program) evaluate(n *node, vals values, extra map[string]cty.Value) (cty.Value, hcl.Diagnostics) {
 	v, diags := n.block.EvaluateWith(func(_ string, expr hcl.Expression) *hcl.EvalContext {
-		return p.scope(n.byExp[expr], vals, extra)
+		return p.scope(n.refsOf(expr), vals, extra)
 	})
 	return v, p.explain(n.refs, diags)
 }

@@ -143,6 +143,9 @@ func (o *observer) see(ctx context.Context, n *node) seen {
 		start := time.Now()
 		o.emit(LookStarted{Address: n.addr})
 		l := o.lookAt(ctx, n)
+		if !n.readsAttribute("text") && !o.quiet {
+			l.text, l.fresh = nil, nil
+		}
 		choice := o.preview(l)
 		o.emit(LookFinished{
 			Address: n.addr, Standing: choice.Standing, Problem: choice.Problem, Reason: choice.Reason,
@@ -151,6 +154,7 @@ func (o *observer) see(ctx context.Context, n *node) seen {
 		return seen{node: n, look: l, diags: l.diags}
 	case n.addr.Type == address.Sink:
 		r := o.render(ctx, n)
+		r.slim(n, o.ledger.Sinks[n.addr])
 		return seen{node: n, sink: r, diags: r.diags}
 	case n.expr != nil:
 		v, diags := o.prog.expression(n, n.expr, o.values, nil)
@@ -180,10 +184,12 @@ func (o *observer) merge(s seen) {
 		o.mergeSource(s.look)
 	case s.sink != nil:
 		o.sinks = append(o.sinks, s.sink.SinkObservation)
-		o.values[s.node.addr] = s.sink.exposed
+		if s.node.used {
+			o.values[s.node.addr] = s.sink.exposed
+		}
 		if s.sink.Blocked != nil {
 			o.reasons[s.node.addr] = s.sink.Blocked.Reason
-		} else if s.node.writes != "" && s.sink.Content != nil {
+		} else if s.node.reread {
 			o.pending[s.node.addr] = s.sink.Content
 		}
 	case s.node.expr != nil:
@@ -243,22 +249,43 @@ func (o *observer) complain(n *node, summary, detail string) {
 	o.diags = append(o.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: n.rng.Ptr()})
 }
 
-// sourceObject is what expressions see of a source.
+// sourceObject is what expressions see of a source: its value, and of the rest what they read.
 func (o *observer) sourceObject(l *look, c plan.Choice, row *state.Source) cty.Value {
+	n := o.prog.nodes[l.Address]
+	attrs := map[string]cty.Value{"value": c.Value}
 	if c.Standing == plan.Nothing {
-		return cty.ObjectVal(map[string]cty.Value{
-			"value": cty.DynamicVal, "text": cty.UnknownVal(cty.String), "version": cty.UnknownVal(cty.String),
-			"changed_at": cty.UnknownVal(cty.String), "stale": cty.True,
-		})
+		attrs["value"] = cty.DynamicVal
 	}
-	snapshot, data, at := row.Current(), l.text, time.Time{}
+	for _, name := range sourceAttributes {
+		if name != "value" && (o.quiet || n.readsAttribute(name)) {
+			attrs[name] = o.sourceAttribute(name, l, c, row)
+		}
+	}
+	return cty.ObjectVal(attrs)
+}
+
+func (o *observer) sourceAttribute(name string, l *look, c plan.Choice, row *state.Source) cty.Value {
+	if name == "stale" {
+		return cty.BoolVal(c.Problem == plan.Failed || c.Standing == plan.Nothing)
+	}
+	snapshot, data, at := row.Current(), l.text, o.now
 	switch c.Standing {
+	case plan.Nothing:
+		return cty.UnknownVal(cty.String)
 	case plan.Candidate:
-		snapshot, data, at = l.Fresh, l.fresh, o.now
+		snapshot, data = l.Fresh, l.fresh
 	case plan.Fallback:
-		snapshot, data, at = &state.Snapshot{Version: "fallback"}, jsonText(c.Value), o.now
+		snapshot, data = &state.Snapshot{Version: "fallback"}, jsonText(c.Value)
 	default:
 		at = snapshot.AcceptedAt
+	}
+	switch {
+	case name == "version":
+		return cty.StringVal(snapshot.Version)
+	case name == "changed_at" && c.Standing == plan.Fallback:
+		return cty.NullVal(cty.String)
+	case name == "changed_at":
+		return cty.StringVal(at.UTC().Format(time.RFC3339))
 	}
 	text := cty.NullVal(cty.String)
 	if !snapshot.Parts && utf8.Valid(data) {
@@ -267,14 +294,7 @@ func (o *observer) sourceObject(l *look, c plan.Choice, row *state.Source) cty.V
 	if mark.Has(c.Value) {
 		text = text.Mark(mark.Sensitive)
 	}
-	changedAt := cty.StringVal(at.UTC().Format(time.RFC3339))
-	if c.Standing == plan.Fallback {
-		changedAt = cty.NullVal(cty.String)
-	}
-	return cty.ObjectVal(map[string]cty.Value{
-		"value": c.Value, "text": text, "version": cty.StringVal(snapshot.Version),
-		"changed_at": changedAt, "stale": cty.BoolVal(c.Problem == plan.Failed),
-	})
+	return text
 }
 
 func jsonText(v cty.Value) []byte {
@@ -380,9 +400,11 @@ func (o *observer) evaluated(n *node) (*evaluated, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	o.evaluatedMutex.Lock()
-	o.instances[n.addr] = ev
-	o.evaluatedMutex.Unlock()
+	if n.addr.Type != address.Sink { // a sink is rendered once, and there may be many
+		o.evaluatedMutex.Lock()
+		o.instances[n.addr] = ev
+		o.evaluatedMutex.Unlock()
+	}
 	return ev, nil
 }
 

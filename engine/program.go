@@ -45,7 +45,7 @@ type node struct {
 	expr  hcl.Expression       // of a local or output
 	out   *hclspec.Output      // of an output
 	refs  []*hclspec.Reference // all of them
-	byExp map[hcl.Expression][]*hclspec.Reference
+	exprs []expression         // with the references of each
 
 	detectors, rules, limits, depends []address.Address
 	triggers                          []trigger
@@ -56,8 +56,31 @@ type node struct {
 	reads, writes string          // local paths, where they are known without any source
 	written       address.Address // the sink that writes what this source reads
 
+	// read are the attributes of a source that expressions read beside value: the others are
+	// not made. "*" stands for all of them.
+	read   []string
+	used   bool // some node depends on it
+	reread bool // a source reads what this sink writes
+
 	// static is the evaluated block where it depends on no source and no sink.
 	static *evaluated
+}
+
+// expression is one expression of a node and what it refers to. A node has few of them, so a
+// list takes less than a map and is searched as fast.
+type expression struct {
+	expr hcl.Expression
+	refs []*hclspec.Reference
+}
+
+// refsOf returns what an expression of the node refers to.
+func (n *node) refsOf(expr hcl.Expression) []*hclspec.Reference {
+	for i := range n.exprs {
+		if n.exprs[i].expr == expr {
+			return n.exprs[i].refs
+		}
+	}
+	return nil
 }
 
 // trigger is one entry of a sink's triggers.
@@ -156,6 +179,8 @@ func (p *program) declare() hcl.Diagnostics {
 		}
 		block, more := kind.Compile(b.Body, b.DefRange)
 		diags = append(diags, more...)
+		// The block has taken what it needs; the syntax tree around it would be kept twice.
+		b.Body = nil
 		add(&node{addr: b.Address, rng: b.DefRange, kind: kind, block: block})
 	}
 	return diags
@@ -180,8 +205,13 @@ func (p *program) connect() hcl.Diagnostics {
 		n := p.nodes[addr]
 		diags = append(diags, p.connectNode(n)...)
 		for _, r := range n.refs {
-			if !r.Target.IsZero() && p.nodes[r.Target] != nil {
-				p.graph.Connect(n.addr, r.Target)
+			target := p.nodes[r.Target]
+			if r.Target.IsZero() || target == nil {
+				continue
+			}
+			p.graph.Connect(n.addr, r.Target)
+			if r.Target.Type == address.Source {
+				target.noteRead(r)
 			}
 		}
 		for _, list := range [][]address.Address{n.detectors, n.rules, n.limits, n.depends} {
@@ -195,8 +225,26 @@ func (p *program) connect() hcl.Diagnostics {
 	return diags
 }
 
+// noteRead notes which attribute of a source an expression reads.
+func (n *node) noteRead(r *hclspec.Reference) {
+	name := "*"
+	if len(r.Rest) == 0 {
+		return // as a trigger: its version is compared, not evaluated
+	}
+	if step, ok := r.Rest[0].(hcl.TraverseAttr); ok {
+		name = step.Name
+	}
+	if name != "value" && !slices.Contains(n.read, name) {
+		n.read = append(n.read, name)
+	}
+}
+
+// readsAttribute reports whether some expression reads the named attribute of a source.
+func (n *node) readsAttribute(name string) bool {
+	return slices.Contains(n.read, name) || slices.Contains(n.read, "*")
+}
+
 func (p *program) connectNode(n *node) hcl.Diagnostics {
-	n.byExp = map[hcl.Expression][]*hclspec.Reference{}
 	var diags hcl.Diagnostics
 	collect := func(expr hcl.Expression, place scopeRules) {
 		refs, more := hclspec.References(expr)
@@ -205,7 +253,7 @@ func (p *program) connectNode(n *node) hcl.Diagnostics {
 			diags = append(diags, p.checkReference(n, r, place)...)
 			n.usesDelivery = n.usesDelivery || r.Root == "delivery"
 		}
-		n.byExp[expr] = refs
+		n.exprs = append(n.exprs, expression{expr, refs})
 		n.refs = append(n.refs, refs...)
 	}
 	switch {
@@ -395,6 +443,7 @@ func (p *program) reach(n *node) {
 	sinks, sources := map[address.Address]bool{}, map[address.Address]bool{}
 	for _, d := range p.graph.Dependencies(n.addr) {
 		dep := p.nodes[d]
+		dep.used = true
 		switch d.Type {
 		case address.Sink:
 			sinks[d] = true

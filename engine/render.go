@@ -284,6 +284,17 @@ func (o *observer) compareLast(ctx context.Context, r *rendered, row *state.Sink
 	}
 }
 
+// slim lets go of the bytes of a sink that is in step: nobody will compare them again.
+func (r *rendered) slim(n *node, row *state.Sink) {
+	r.Size = int64(len(r.Content))
+	if n.reread || row == nil || row.Acknowledged == nil || row.Pending != nil || len(r.Triggers) > 0 || r.Blocked != nil {
+		return
+	}
+	if row.Acknowledged.Fingerprint == r.Fingerprint && (r.Opaque || r.Exists && r.HeldHash == r.Hash && len(r.Differs) == 0) {
+		r.Content, r.Held = nil, nil
+	}
+}
+
 // samePolicies compares the attributes of two blocks beside their contents.
 func samePolicies(a, b cty.Value) bool {
 	for _, name := range []string{"mode", "owner", "group"} {

@@ -79,7 +79,7 @@ var pureFunctions = map[string]function.Function{
 	"issensitive":      isSensitiveFunc,
 	"join":             stdlib.JoinFunc,
 	"jsondecode":       stdlib.JSONDecodeFunc,
-	"jsonencode":       stdlib.JSONEncodeFunc,
+	"jsonencode":       jsonEncodeFunc,
 	"keys":             stdlib.KeysFunc,
 	"length":           lengthFunc,
 	"log":              stdlib.LogFunc,

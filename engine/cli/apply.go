@@ -60,6 +60,7 @@ func (a *app) apply(cmd *cobra.Command, f *planFlags, dir string, auto bool) err
 	opts := a.options(cmd, &f.configFlags, dir)
 	opts.Events = r.show.Event
 	e, diags := engine.Load(ctx, opts)
+	economise(e)
 	defer e.Close()
 	r.engine = &loaded{e, diags}
 	if diags.HasErrors() {

@@ -79,6 +79,7 @@ type loaded struct {
 // load loads a configuration and fails if it cannot be used.
 func (a *app) load(ctx context.Context, opts engine.Options, asJSON bool) (*loaded, error) {
 	e, diags := engine.Load(ctx, opts)
+	economise(e)
 	if diags.HasErrors() {
 		defer e.Close()
 		return nil, a.fail(diags, e.Files(), asJSON)

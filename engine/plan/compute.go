@@ -68,7 +68,7 @@ func (c *computation) sink(o *SinkObservation) *SinkChange {
 		Address: o.Address, Kind: o.Kind, Target: o.Target, Action: NoOp, Wanted: NoOp,
 		Checks: o.Checks, DependsOn: o.DependsOn, Limits: o.Limits, Retry: o.Retry,
 		Sensitive: o.Sensitive, FilledLater: o.FilledLater, Revision: row.Revision,
-		ObservedHash: o.HeldHash, Before: c.before(o, row), After: Of(o.Values), Size: int64(len(o.Content)),
+		ObservedHash: o.HeldHash, Before: c.before(o, row), After: Of(o.Values), Size: o.Size,
 	}
 	drifted := c.drift(o, row, out)
 	if o.Blocked != nil {

@@ -67,7 +67,8 @@ type SinkObservation struct {
 	// readable; both keyed where Sensitive.
 	Fingerprint string
 	Hash        string
-	Content     []byte
+	Content     []byte // nil also where the sink is in step
+	Size        int64  // of the content
 	Sensitive   bool
 	FilledLater bool
 	Fallback    bool // made from the fallback of some source
