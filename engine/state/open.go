@@ -52,7 +52,7 @@ type Local struct {
 var _ Store = (*Local)(nil)
 
 // Open takes the lock of a state and opens it for writing, after making it (and its
-// directory, 0700) where there is none and migrating one with an older schema. Who else
+// directory, 0755 minus the umask) where there is none and migrating one with an older schema. Who else
 // holds it is a *LockedError, a newer schema ErrNewer, anything that is not a state
 // ErrCorrupt; none of these is touched. The Store is a *Local.
 func Open(ctx context.Context, o Options) (Store, error) {

@@ -73,7 +73,9 @@ func (f files) prepareDir() error {
 	return nil
 }
 
-// makeDir makes a private directory and its parents, durably.
+// makeDir makes a directory and its parents, durably. Others may look into it, as far as the
+// umask allows: reading commands work as another user, and what is secret in the state is sealed
+// with a key that is private.
 func makeDir(dir string) error {
 	missing := []string{dir}
 	for {
@@ -83,7 +85,7 @@ func makeDir(dir string) error {
 		}
 		missing = append(missing, parent)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make the directory of the state: %w", err)
 	}
 	for _, d := range missing {

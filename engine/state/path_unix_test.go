@@ -35,7 +35,7 @@ func TestTheDirectoryOfTheState(t *testing.T) {
 
 	path := filepath.Join(at("made"), "deep", "state.db")
 	s := mustOpen(t, path)
-	for name, want := range map[string]os.FileMode{filepath.Dir(path): 0o700, path: 0o644, path + "-wal": 0o644, s.files.lock: 0o644} {
+	for name, want := range map[string]os.FileMode{filepath.Dir(path): 0o755, path: 0o644, path + "-wal": 0o644, s.files.lock: 0o644} {
 		info, err := os.Stat(name)
 		if err != nil {
 			t.Fatal(err)
