@@ -57,6 +57,10 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 	settings := ev.configured.Settings.(*providers.SourceSettings)
 	l.Judged = o.judgedBy(n, ev)
 	snapshot, err := o.fetch(ctx, n, ev.source, settings, row)
+	if err == nil && snapshot.NotModified && !o.recall(ctx, l, row.Current()) {
+		// What has not been modified is lost here: it is had again by asking without a validator.
+		snapshot, err = o.fetch(ctx, n, ev.source, settings, nil)
+	}
 	switch {
 	case errors.Is(err, errNoRefresh):
 		l.Same, l.Validator = row.Current() != nil, rowValidator(row)
@@ -112,7 +116,7 @@ func (o *observer) fetch(ctx context.Context, n *node, src providers.Source, s *
 	}
 	defer release()
 	last := ""
-	if row.Current() != nil && o.readable(ctx, row.Current()) {
+	if row.Current() != nil {
 		last = row.Validator
 	}
 	retry := providers.Retry{Attempts: 1}
@@ -267,12 +271,10 @@ func (o *observer) stored(ctx context.Context, l *look, n *node, row *state.Sour
 	l.Accepted = value
 }
 
-// readable reports whether a snapshot's bytes can be had, so that asking "changed since?" makes sense.
-func (o *observer) readable(ctx context.Context, s *state.Snapshot) bool {
-	if !s.Sensitive {
-		return true
-	}
-	_, err := o.reader.Blob(ctx, s.Blob)
+// recall reads the accepted bytes that an origin says are still right.
+func (o *observer) recall(ctx context.Context, l *look, s *state.Snapshot) bool {
+	data, err := o.reader.Blob(ctx, s.Blob)
+	l.text = data
 	return err == nil
 }
 
@@ -288,8 +290,8 @@ func (o *observer) judge(ctx context.Context, l *look, n *node, ev *evaluated, s
 	case again:
 		l.Checks, l.Rejected = o.judgeValue(ctx, n, s, l.Accepted, l.Accepted, l.text, current.Version)
 	}
-	if l.Accepted != cty.NilVal || !ev.values.Type().HasAttribute("fallback") || l.Err == "" && !l.Rejected {
-		return
+	if current != nil || !ev.values.Type().HasAttribute("fallback") || l.Err == "" && !l.Rejected {
+		return // what was accepted once is not replaced by a stand-in, even where it cannot be read
 	}
 	fallback := ev.values.GetAttr("fallback")
 	if !fallback.IsWhollyKnown() {
