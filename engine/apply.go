@@ -135,6 +135,9 @@ func (r *run) loop(ctx context.Context) {
 		if err != nil {
 			r.fail(err, first)
 		}
+		if first {
+			r.announce()
+		}
 		r.close(done, err)
 		for _, it := range started {
 			if r.broken != nil {
@@ -152,9 +155,6 @@ func (r *run) loop(ctx context.Context) {
 				continue
 			}
 			r.succeed(it)
-		}
-		if first {
-			r.announce()
 		}
 		first = false
 		done = done[:0]

@@ -124,7 +124,7 @@ func (c *computation) drift(o *SinkObservation, row *state.Sink, out *SinkChange
 	if row.Pending != nil && o.Exists && o.HeldHash == row.Pending.Hash {
 		return false
 	}
-	out.Drift = &Drift{Policy: o.OnDrift, Missing: !o.Exists, Differs: differs}
+	out.Drift = &Drift{Policy: o.OnDrift, Missing: !o.Exists, Differs: differs, Content: o.Exists && o.HeldHash != ack.Hash}
 	if !o.Sensitive && o.Last != nil && o.Exists {
 		out.Drift.Lines = diff.LineDiff(o.Last.Content, o.Held, contextLines)
 	}

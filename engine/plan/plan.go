@@ -161,10 +161,12 @@ type Wait struct {
 
 // Drift is what somebody else did to a target.
 type Drift struct {
-	Policy  string     `json:"policy"` // repair, warn, ignore
-	Missing bool       `json:"missing,omitempty"`
-	Differs []string   `json:"differs,omitempty"` // in words, beside the content
-	Lines   diff.Lines `json:"lines"`             // from the acknowledged content to what is there
+	Policy  string   `json:"policy"` // repair, warn, ignore
+	Missing bool     `json:"missing,omitempty"`
+	Differs []string `json:"differs,omitempty"` // in words, beside the content
+	// Content says that the content is another one; of a sensitive one nothing else is told.
+	Content bool       `json:"content,omitempty"`
+	Lines   diff.Lines `json:"lines"` // from the acknowledged content to what is there
 }
 
 // SinkChange is what the plan says of one sink.
@@ -282,13 +284,13 @@ func (p *Plan) Summary() Summary {
 // acceptances, deferred changes, and drift to repair or warn about.
 func (p *Plan) HasChanges() bool {
 	s := p.Summary()
-	return s.Add+s.Change+s.Destroy+s.Forget+s.Adopt+s.Deferred+s.Accept+s.Drifted > 0
+	return s.Add+s.Change+s.Destroy+s.Forget+s.Adopt+s.Deferred+s.Accept+s.Drifted+len(p.ForgetSources) > 0
 }
 
 // Acts reports whether apply would do anything now beside bookkeeping of looks.
 func (p *Plan) Acts() bool {
 	s := p.Summary()
-	return s.Add+s.Change+s.Destroy+s.Forget+s.Adopt+s.Accept > 0
+	return s.Add+s.Change+s.Destroy+s.Forget+s.Adopt+s.Accept+len(p.ForgetSources) > 0
 }
 
 // Failed reports whether something failed or was refused: the exit code is 1.
