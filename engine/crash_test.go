@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -310,10 +309,7 @@ func TestKillAtAnyMomentThenApplyConverges(t *testing.T) {
 // S6: kill -9 at each durable step. strace kills the process on entering the n-th call of a
 // kind (its counters are per thread), so the steps between two calls are all met.
 func TestKillAtEachSystemCallThenApplyConverges(t *testing.T) {
-	strace, err := exec.LookPath("strace")
-	if err != nil || exec.Command(strace, "-f", "-o", "/dev/null", "true").Run() != nil {
-		t.Skip("this platform cannot trace")
-	}
+	strace := needStrace(t)
 	steps := []struct {
 		calls   string
 		numbers []int
@@ -387,13 +383,9 @@ func TestKillDuringTheFirstApplyThenApplyConverges(t *testing.T) {
 // whether it did.
 func (m *module) killAt(strace, calls string, n int) bool {
 	m.t.Helper()
-	cmd := m.command("apply", "--auto-approve")
-	options := []string{
-		strace, "-f", "-o", "/dev/null", "-e", "trace=" + calls,
-		"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", calls, n), "--", cmd.Path,
-	}
-	cmd.Args = append(options, cmd.Args[1:]...)
-	cmd.Path = strace
+	cmd := m.traced(strace, []string{
+		"-o", "/dev/null", "-e", "trace=" + calls, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", calls, n),
+	}, "apply", "--auto-approve")
 	out, err := cmd.CombinedOutput()
 	if err != nil && !strings.Contains(err.Error(), "killed") {
 		m.t.Fatalf("%v: %v\n%s", filepath.Base(strace), err, out)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -39,13 +40,41 @@ type toolResult struct {
 	stdout, stderr string
 }
 
+// self is this test binary. Its path may be closed to the user that runs it, its process is not.
+func self() string {
+	if runtime.GOOS == "linux" {
+		return "/proc/self/exe"
+	}
+	return os.Args[0]
+}
+
+// traced is the tool run by strace with the given options.
+func (m *module) traced(strace string, options []string, args ...string) *exec.Cmd {
+	m.t.Helper()
+	cmd := m.command(args...)
+	exe, err := os.Executable()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	cmd.Path = strace
+	cmd.Args = append(append(append([]string{strace, "-f"}, options...), "--", exe), args...)
+	return cmd
+}
+
+// needStrace returns the path of strace where it may trace.
+func needStrace(t *testing.T) string {
+	t.Helper()
+	strace, err := exec.LookPath("strace")
+	if err != nil || exec.Command(strace, "-f", "-o", "/dev/null", "true").Run() != nil {
+		t.Skip("this platform cannot trace")
+	}
+	return strace
+}
+
 // command is the tool, to be run in the module's directory.
 func (m *module) command(args ...string) *exec.Cmd {
 	m.t.Helper()
-	cmd := exec.CommandContext(m.t.Context(), "/proc/self/exe", args...)
-	if exe, err := os.Executable(); err == nil {
-		cmd.Path = exe
-	}
+	cmd := exec.CommandContext(m.t.Context(), self(), args...)
 	cmd.Dir = m.dir
 	cmd.Env = append(slices.Clone(m.environ), asTool+"=1", "TZ=UTC")
 	return cmd
@@ -56,7 +85,6 @@ func (m *module) nobody(args ...string) *exec.Cmd {
 	m.t.Helper()
 	cmd := m.command(args...)
 	if os.Geteuid() == 0 {
-		cmd.Path = "/proc/self/exe" // the way to the test binary may be closed to nobody
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	}
 	return cmd
@@ -140,7 +168,7 @@ func asNobody(t *testing.T) bool {
 	if os.Geteuid() != 0 {
 		return true
 	}
-	cmd := exec.Command("/proc/self/exe")
+	cmd := exec.Command(self())
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	return again(t, cmd)

@@ -154,7 +154,7 @@ func (o *observer) see(ctx context.Context, n *node) seen {
 		return seen{node: n, look: l, diags: l.diags}
 	case n.addr.Type == address.Sink:
 		r := o.render(ctx, n)
-		r.slim(n, o.ledger.Sinks[n.addr])
+		r.slim(n, o.ledger.Sinks[n.addr], o.options.Brief)
 		return seen{node: n, sink: r, diags: r.diags}
 	case n.expr != nil:
 		v, diags := o.prog.expression(n, n.expr, o.values, nil)

@@ -22,6 +22,9 @@ import (
 type PlanOptions struct {
 	Destroy   bool // plan the removal of every sink in the ledger
 	NoRefresh bool // look at no source; accepted values stand
+	// Brief leaves out the attributes of sinks that are in step, which a plan's text does not
+	// show and its JSON does. It saves their memory.
+	Brief bool
 }
 
 // Plan observes and compares. The plan is never nil; errors in the diagnostics are also in it

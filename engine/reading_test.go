@@ -200,18 +200,12 @@ func TestReadingWorksAfterAKill(t *testing.T) {
 
 // Reading asks the kernel for no lock: an apply that starts meanwhile is never refused.
 func TestReadingTakesNoLock(t *testing.T) {
-	strace, err := exec.LookPath("strace")
-	if err != nil || exec.Command(strace, "-f", "-o", "/dev/null", "true").Run() != nil {
-		t.Skip("this platform cannot trace")
-	}
+	strace := needStrace(t)
 	m := readingModule(t)
 	m.mustApply()
 	for _, c := range readingCommands {
 		log := filepath.Join(t.TempDir(), "trace")
-		cmd := m.command(c.args...)
-		cmd.Args = append([]string{strace, "-f", "-y", "-e", "trace=flock,fcntl", "-o", log, "--", cmd.Path}, cmd.Args[1:]...)
-		cmd.Path = strace
-		finish(t, cmd).want(t, 0, c.says)
+		finish(t, m.traced(strace, []string{"-y", "-e", "trace=flock,fcntl", "-o", log}, c.args...)).want(t, 0, c.says)
 		trace, err := os.ReadFile(log)
 		if err != nil {
 			t.Fatal(err)

@@ -285,13 +285,16 @@ func (o *observer) compareLast(ctx context.Context, r *rendered, row *state.Sink
 }
 
 // slim lets go of the bytes of a sink that is in step: nobody will compare them again.
-func (r *rendered) slim(n *node, row *state.Sink) {
+func (r *rendered) slim(n *node, row *state.Sink, brief bool) {
 	r.Size = int64(len(r.Content))
 	if n.reread || row == nil || row.Acknowledged == nil || row.Pending != nil || len(r.Triggers) > 0 || r.Blocked != nil {
 		return
 	}
 	if row.Acknowledged.Fingerprint == r.Fingerprint && (r.Opaque || r.Exists && r.HeldHash == r.Hash && len(r.Differs) == 0) {
 		r.Content, r.Held = nil, nil
+		if brief && !r.Sensitive && n.writes != "" {
+			r.Values = cty.NilVal
+		}
 	}
 }
 

@@ -45,7 +45,7 @@ func (a *app) planCommand() *cobra.Command {
 }
 
 func (f *planFlags) options() engine.PlanOptions {
-	return engine.PlanOptions{Destroy: f.destroy, NoRefresh: !f.refresh}
+	return engine.PlanOptions{Destroy: f.destroy, NoRefresh: !f.refresh, Brief: !f.json}
 }
 
 func (a *app) plan(cmd *cobra.Command, f *planFlags, dir string) error {

@@ -45,14 +45,14 @@ const decodeBatch = 200
 
 // loadRows reads the table of sources or sinks into a map. Most of the time goes into
 // JSON, so the rows are decoded beside the reading, on all processors.
-func loadRows[T any](ctx context.Context, q querier, table string, want digest, into map[address.Address]*T, id func(*T) (address.Address, int64)) error {
+func loadRows[T any, P sharing[T]](ctx context.Context, q querier, table string, want digest, into map[address.Address]*T, id func(*T) (address.Address, int64)) error {
 	var mu sync.Mutex
 	work := make(chan []rawRow)
 	g, ctx := errgroup.WithContext(ctx)
 	for range runtime.GOMAXPROCS(0) {
 		g.Go(func() error {
 			for batch := range work {
-				rows, err := decodeRows(table, batch, id)
+				rows, err := decodeRows[T, P](table, batch, id)
 				if err != nil {
 					return err
 				}
@@ -108,7 +108,7 @@ func readRows(ctx context.Context, q querier, table string, to chan<- []rawRow) 
 	return got, rows.Err()
 }
 
-func decodeRows[T any](table string, batch []rawRow, id func(*T) (address.Address, int64)) ([]*T, error) {
+func decodeRows[T any, P sharing[T]](table string, batch []rawRow, id func(*T) (address.Address, int64)) ([]*T, error) {
 	out := make([]*T, 0, len(batch))
 	for _, r := range batch {
 		if r.sum != rowSum(table, r.name, r.revision, r.data) {
@@ -121,9 +121,16 @@ func decodeRows[T any](table string, batch []rawRow, id func(*T) (address.Addres
 		if a, revision := id(row); a.String() != r.name || revision != r.revision {
 			return nil, corrupt("the row %s holds another row", r.name)
 		}
+		P(row).share()
 		out = append(out, row)
 	}
 	return out, nil
+}
+
+// sharing is a row whose equal texts can be made one.
+type sharing[T any] interface {
+	*T
+	share()
 }
 
 func loadShared(ctx context.Context, q querier, want digest, into map[string]Counter) error {
