@@ -79,6 +79,7 @@ func TestFaultStateFromANewerVersion(t *testing.T) {
 	m := stateModule(t)
 	m.sql("PRAGMA user_version = 99")
 	m.wantRefused("newer version")
+	m.tool("history").want(t, 1, "newer version")
 }
 
 // T2, T4: what is no state, or a damaged one, is refused and stays as it is.
