@@ -138,7 +138,8 @@ type service struct {
 	full, notmods int
 }
 
-var exampleService = &service{}
+// exampleService is the one that the running test asks.
+var exampleService *service
 
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.Lock()
@@ -173,7 +174,7 @@ func (s *service) counts() (full, notmods int) {
 }
 
 func serveExample(t *testing.T, e *example) []string {
-	exampleService.set(e.read(t, "service/myapp.json"), 0)
+	exampleService = &service{body: e.read(t, "service/myapp.json")}
 	server := httptest.NewServer(exampleService)
 	t.Cleanup(server.Close)
 	return []string{"--var", "url=" + server.URL + "/myapp.json"}
