@@ -20,7 +20,9 @@ func (p *program) check() hcl.Diagnostics {
 	vals := values{}
 	for _, wave := range p.waves {
 		for _, a := range wave {
-			diags = append(diags, p.checkNode(p.nodes[a], vals)...)
+			if n := p.nodes[a]; !n.broken {
+				diags = append(diags, p.checkNode(n, vals)...)
+			}
 		}
 	}
 	if diags.HasErrors() {

@@ -59,6 +59,7 @@ type node struct {
 	// read are the attributes of a source that expressions read beside value: the others are
 	// not made. "*" stands for all of them.
 	read   []string
+	broken bool // mistakes in it were found already: it stands for an unknown value
 	used   bool // some node depends on it
 	reread bool // a source reads what this sink writes
 
@@ -110,10 +111,9 @@ func compile(spec *hclspec.Spec, opts Options, validate, whole bool) (*program, 
 	diags := p.inputs(whole)
 	diags = append(diags, p.declare()...)
 	diags = append(diags, p.connect()...)
-	if !diags.HasErrors() {
-		diags = append(diags, p.order()...)
-	}
-	if !diags.HasErrors() {
+	more := p.order()
+	diags = append(diags, more...)
+	if !more.HasErrors() {
 		diags = append(diags, p.check()...)
 	}
 	return p, diags
@@ -181,7 +181,7 @@ func (p *program) declare() hcl.Diagnostics {
 		diags = append(diags, more...)
 		// The block has taken what it needs; the syntax tree around it would be kept twice.
 		b.Body = nil
-		add(&node{addr: b.Address, rng: b.DefRange, kind: kind, block: block})
+		add(&node{addr: b.Address, rng: b.DefRange, kind: kind, block: block, broken: more.HasErrors()})
 	}
 	return diags
 }
@@ -203,7 +203,9 @@ func (p *program) connect() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, addr := range p.graph.Nodes() {
 		n := p.nodes[addr]
-		diags = append(diags, p.connectNode(n)...)
+		more := p.connectNode(n)
+		n.broken = n.broken || more.HasErrors()
+		diags = append(diags, more...)
 		for _, r := range n.refs {
 			target := p.nodes[r.Target]
 			if r.Target.IsZero() || target == nil {
