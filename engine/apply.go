@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,10 +29,15 @@ func (e *Engine) Apply(ctx context.Context, p *plan.Plan) (Result, hcl.Diagnosti
 	}
 	r := &run{
 		engine: e, plan: p, ledger: ledger, store: e.store, items: map[address.Address]*item{},
-		outcomes: make(chan outcome), limits: e.planLimiters(p), redact: newRedactor(e.prog, p),
+		limits: e.planLimiters(p), redact: newRedactor(e.prog, p),
+	}
+	if p.Lineage != ledger.Lineage || p.Serial != ledger.Serial {
+		return Result{}, stateError("Stale plan", fmt.Errorf("the state changed since the plan was made; plan again"))
 	}
 	r.sweep(ctx)
 	r.queue()
+	// Room for every outcome: whatever ends the loop, no worker is left standing.
+	r.outcomes = make(chan outcome, len(r.items))
 	e.emit(PhaseStarted{Phase: Applying, Total: len(r.items)})
 	r.loop(ctx)
 	e.emit(ApplyFinished{Result: r.result})
@@ -74,6 +80,7 @@ type outcome struct {
 	err      error
 	attempts int
 	parked   bool // it was not tried, because the apply was interrupted
+	unknown  bool // nobody knows whether the target was changed
 }
 
 // queue makes an item of every change that does something and counts what each waits for.
@@ -200,19 +207,27 @@ func (r *run) accept(b *state.Batch) {
 		}
 		b.Sources = append(b.Sources, c.Row)
 		b.Blobs = append(b.Blobs, c.Blobs...)
-		for name, counter := range c.Shared {
-			r.share(b, name, counter)
-		}
 		if c.Action == plan.Read {
 			snapshot := c.Row.Current()
 			b.History = append(b.History, state.Entry{
 				Address: c.Address, Time: r.plan.Time, Action: "accept", Cause: c.Version,
-				Revision: int64(len(c.Row.Changes)), Size: snapshot.Size, Hash: snapshot.Blob,
+				Revision: c.Row.Accepted, Size: snapshot.Size, Hash: snapshot.Blob,
 			})
+		}
+	}
+	for name, counter := range r.plan.Shared {
+		r.share(b, name, counter)
+	}
+	for _, c := range r.plan.Sinks {
+		if c.Remember {
+			r.remember(c, b)
 		}
 	}
 	b.DeleteSources = append(b.DeleteSources, r.plan.ForgetSources...)
 }
+
+// isKeyed reports whether a name is that of a sealed blob.
+func isKeyed(name string) bool { return strings.HasPrefix(name, "hmac-") }
 
 func (r *run) share(b *state.Batch, name string, c state.Counter) {
 	if b.Shared == nil {
@@ -278,6 +293,10 @@ func (r *run) row(c *plan.SinkChange) *state.Sink {
 }
 
 func (r *run) save(b *state.Batch, row *state.Sink) {
+	if ack := row.Acknowledged; ack != nil && isKeyed(ack.Payload) {
+		// What was delivered before it was a secret does not stay in the state in clear.
+		row.Revisions = slices.DeleteFunc(row.Revisions, func(r state.Revision) bool { return !isKeyed(r.Payload) })
+	}
 	b.Sinks = append(b.Sinks, row)
 	r.ledger.Sinks[row.Address] = row
 }
@@ -294,15 +313,31 @@ func (r *run) intend(it *item, b *state.Batch) {
 		d.Attempts = row.Pending.Attempts
 	}
 	row.Pending, row.Sequence = &d, c.Sequence
-	if c.Replaces != nil && len(row.Revisions) == 0 {
+	if c.Replaces != nil {
 		replaced := c.Blobs[len(c.Blobs)-1]
-		row.Revisions = []state.Revision{{
-			Time: d.At, Size: int64(len(c.Replaces)), Hash: c.ObservedHash, Payload: replaced.Hash,
+		number := int64(0)
+		if len(row.Revisions) > 0 {
+			number = nextRevision(row)
+		}
+		row.Revisions = addRevision(row.Revisions, state.Revision{
+			Number: number, Time: d.At, Size: int64(len(c.Replaces)), Hash: c.ObservedHash, Payload: replaced.Hash,
 			Cause: "what was there before the first delivery",
-		}}
+		})
 	}
 	if !counted && !c.Repair {
 		r.take(c, row, b)
+	}
+	b.Blobs = append(b.Blobs, c.Blobs...)
+	r.save(b, row)
+}
+
+// remember lets the ledger learn of changed policies and triggers. Nothing was delivered.
+func (r *run) remember(c *plan.SinkChange, b *state.Batch) {
+	row := r.row(c)
+	d := *c.Delivery
+	row.Acknowledged = &d
+	if len(row.Revisions) > 0 && row.Revisions[0].Delivery == d.ID {
+		row.Revisions[0].Payload, row.Revisions[0].Hash = d.Payload, d.Hash
 	}
 	b.Blobs = append(b.Blobs, c.Blobs...)
 	r.save(b, row)
@@ -314,6 +349,9 @@ func (r *run) adopt(c *plan.SinkChange, b *state.Batch) {
 	first := row.Acknowledged == nil
 	d := *c.Delivery
 	d.At, d.Adopted = time.Now(), first
+	if c.Counts {
+		row.Writes++ // the target changed, by whomever: what it triggers has not seen that
+	}
 	row.Acknowledged, row.Pending, row.Sequence = &d, nil, c.Sequence
 	number := int64(0)
 	if !first {
@@ -352,6 +390,8 @@ func causeText(causes []state.Cause) string {
 func (r *run) record(o outcome, b *state.Batch) {
 	c := o.item.change
 	switch {
+	case o.parked && o.item.parked == nil:
+		// Nothing was written down for it yet.
 	case o.parked:
 		r.save(b, o.item.parked)
 	case c.Action == plan.Delete && o.err == nil:
@@ -365,7 +405,7 @@ func (r *run) record(o outcome, b *state.Batch) {
 	case o.err != nil:
 		row := r.row(c)
 		row.Pending.Attempts += o.attempts
-		row.Pending.Error, row.Pending.Unknown, row.Pending.At = o.err.Error(), false, time.Now()
+		row.Pending.Error, row.Pending.Unknown, row.Pending.At = o.err.Error(), o.unknown, time.Now()
 		entry := r.entry(c, "fail", row)
 		entry.Error = o.err.Error()
 		b.History = append(b.History, entry)

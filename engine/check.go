@@ -2,7 +2,10 @@ package engine
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -238,11 +241,14 @@ func (p *program) paths() hcl.Diagnostics {
 	}
 	reordered := false
 	for _, a := range nodes {
-		if n := p.nodes[a]; n.reads != "" && writers[n.reads] != nil {
-			p.graph.Connect(n.addr, writers[n.reads].addr)
-			n.written = writers[n.reads].addr
-			writers[n.reads].reread = true
-			reordered = true
+		n := p.nodes[a]
+		if n.reads == "" {
+			continue
+		}
+		for _, w := range p.writersAt(n, writers) {
+			p.graph.Connect(n.addr, w.addr)
+			n.written = append(n.written, w.addr)
+			w.reread, reordered = true, true
 		}
 	}
 	if reordered {
@@ -256,4 +262,37 @@ func conflict(first, second *node, path string) *hcl.Diagnostic {
 		Severity: hcl.DiagError, Summary: "Two sinks write one path", Subject: second.rng.Ptr(),
 		Detail: fmt.Sprintf("%s and %s both write %s (the first is declared at %s). Each path has one sink; give one of them another path.", first.addr, second.addr, path, first.rng),
 	}
+}
+
+// writersAt returns the sinks that write the path a source reads, or into it where it is a
+// directory.
+func (p *program) writersAt(n *node, writers map[string]*node) []*node {
+	if w := writers[n.reads]; w != nil {
+		return []*node{w}
+	}
+	info, err := os.Stat(n.reads)
+	if err != nil || !info.IsDir() {
+		return nil
+	}
+	recursive := isTrue(n.static.values, "recursive")
+	var out []*node
+	for path, w := range writers {
+		rel, err := filepath.Rel(n.reads, path)
+		if err != nil || strings.HasPrefix(rel, "..") || strings.HasPrefix(filepath.Base(rel), ".") {
+			continue
+		}
+		if recursive || !strings.ContainsRune(rel, filepath.Separator) {
+			out = append(out, w)
+		}
+	}
+	slices.SortFunc(out, func(a, b *node) int { return a.addr.Compare(b.addr) })
+	return out
+}
+
+func isTrue(v cty.Value, name string) bool {
+	if !v.Type().HasAttribute(name) {
+		return false
+	}
+	a, _ := v.GetAttr(name).Unmark()
+	return a.IsKnown() && !a.IsNull() && a.Type() == cty.Bool && a.True()
 }

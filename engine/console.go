@@ -24,5 +24,5 @@ func (o *observer) expression(expr hcl.Expression) (cty.Value, hcl.Diagnostics) 
 		return cty.DynamicVal, diags
 	}
 	v, more := expr.Value(o.prog.scope(refs, o.values, nil))
-	return v, append(diags, o.prog.explain(refs, more)...)
+	return v, append(diags, o.prog.explain(refs, o.values, more)...)
 }

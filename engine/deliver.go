@@ -62,14 +62,15 @@ func (r *run) attempts(ctx, work context.Context, it *item, sink providers.Sink,
 			return outcome{item: it, attempts: n}
 		}
 		class, after := providers.Classify(err)
+		unknown := errors.Is(err, providers.ErrOutcomeUnknown)
 		err = errors.New(r.redact.text(err.Error()))
 		wait := retry.Wait(n, after)
 		if class == providers.ClassPermanent || n >= retry.Attempts || after > c.Retry.Max {
-			return outcome{item: it, err: err, attempts: n}
+			return outcome{item: it, err: err, attempts: n, unknown: unknown}
 		}
 		r.engine.emit(DeliveryRetried{Address: c.Address, Attempt: n, Err: err.Error(), Wait: wait})
 		if !sleep(ctx, wait) {
-			return outcome{item: it, err: err, attempts: n}
+			return outcome{item: it, err: err, attempts: n, unknown: unknown}
 		}
 	}
 }
@@ -101,15 +102,13 @@ func (r *run) unchanged(ctx context.Context, c *plan.SinkChange, sink providers.
 	if err != nil || held.Opaque {
 		return err
 	}
-	hash := held.Hash
-	if c.Sensitive && hash != "" {
-		hash = r.store.Keyed(hash)
-	}
 	if !held.Exists {
-		hash = ""
-	}
-	if hash == c.ObservedHash || !held.Exists || hash == c.Delivery.Hash {
 		return nil
+	}
+	for _, hash := range []string{held.Hash, r.store.Keyed(held.Hash)} {
+		if hash == c.ObservedHash || hash == c.Delivery.Hash {
+			return nil
+		}
 	}
 	return fmt.Errorf("%s was changed by somebody else since the plan was made; plan again", c.Target)
 }

@@ -108,7 +108,7 @@ func (p *program) valueOf(a address.Address, vals values) cty.Value {
 func (p *program) expression(n *node, expr hcl.Expression, vals values, extra map[string]cty.Value) (cty.Value, hcl.Diagnostics) {
 	refs := n.refsOf(expr)
 	v, diags := expr.Value(p.scope(refs, vals, extra))
-	return v, p.explain(refs, diags)
+	return v, p.explain(refs, vals, diags)
 }
 
 // evaluate evaluates a node's block. extra holds further names, such as delivery.
@@ -116,13 +116,28 @@ func (p *program) evaluate(n *node, vals values, extra map[string]cty.Value) (ct
 	v, diags := n.block.EvaluateWith(func(_ string, expr hcl.Expression) *hcl.EvalContext {
 		return p.scope(n.refsOf(expr), vals, extra)
 	})
-	return v, p.explain(n.refs, diags)
+	return v, p.explain(n.refs, vals, diags)
 }
 
 // explain rewrites what hcl says of a missing environment variable: that an object lacks an
 // attribute helps nobody.
-func (p *program) explain(refs []*hclspec.Reference, diags hcl.Diagnostics) hcl.Diagnostics {
+//
+// The words of an error may quote an argument, so where a sensitive value takes part they
+// are left out.
+func (p *program) explain(refs []*hclspec.Reference, vals values, diags hcl.Diagnostics) hcl.Diagnostics {
+	if len(diags) == 0 {
+		return diags
+	}
+	secret := slices.ContainsFunc(refs, func(r *hclspec.Reference) bool {
+		return !r.Target.IsZero() && mark.Has(p.valueOf(r.Target, vals))
+	})
 	for i, d := range diags {
+		if secret && d.Severity == hcl.DiagError {
+			hidden := *d
+			hidden.Detail = "A sensitive value takes part, so the details are not shown."
+			hidden.Expression, hidden.EvalContext = nil, nil
+			diags[i] = &hidden
+		}
 		for _, r := range refs {
 			if r.Root != "env" || d.Subject == nil || !r.Range.Overlaps(*d.Subject) {
 				continue

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -29,7 +31,6 @@ type look struct {
 	diags hcl.Diagnostics
 	text  []byte // of the accepted snapshot, nil if it was not read
 	fresh []byte
-	data  bool // there is a candidate
 }
 
 // lookAt fetches, decodes and judges one source. It changes nothing.
@@ -40,7 +41,7 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 	l.diags = diags
 	if diags.HasErrors() {
 		l.Err = "its configuration is wrong: " + firstError(diags)
-		o.stored(ctx, l, n, row, nil)
+		o.stored(ctx, l, row, false)
 		return l
 	}
 	for _, a := range n.limits {
@@ -48,7 +49,7 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 	}
 	if ev.source == nil {
 		l.Blocked = o.unknownReason(n)
-		o.stored(ctx, l, n, row, nil)
+		o.stored(ctx, l, row, false)
 		return l
 	}
 	if id, ok := ev.source.(providers.Identifier); ok {
@@ -56,38 +57,33 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 	}
 	settings := ev.configured.Settings.(*providers.SourceSettings)
 	l.Judged = o.judgedBy(n, ev)
+	if o.options.NoRefresh {
+		// Nobody looked, so nothing failed and nothing new is judged.
+		if row.Current() == nil {
+			l.Blocked = "it was not looked at (--refresh=false), and nothing was ever accepted"
+			return l
+		}
+		l.Same, l.Validator, l.Judged = true, row.Validator, row.Judged
+		o.stored(ctx, l, row, settings.Sensitive)
+		return l
+	}
 	snapshot, err := o.fetch(ctx, n, ev.source, settings, row)
 	if err == nil && snapshot.NotModified && !o.recall(ctx, l, row.Current()) {
 		// What has not been modified is lost here: it is had again by asking without a validator.
 		snapshot, err = o.fetch(ctx, n, ev.source, settings, nil)
 	}
-	switch {
-	case errors.Is(err, errNoRefresh):
-		l.Same, l.Validator = row.Current() != nil, rowValidator(row)
-		if !l.Same {
-			l.Err = err.Error()
-		} else {
-			l.Judged = row.Judged
-		}
-	case err != nil:
+	if err != nil {
 		l.Err = err.Error()
-	default:
+	} else {
 		l.Validator = snapshot.Validator
 		if snapshot.NotModified && l.Validator == "" {
-			l.Validator = rowValidator(row)
+			l.Validator = row.Validator
 		}
-		o.take(l, n, settings, snapshot, row)
+		o.take(l, n, settings, snapshot, row.Current())
 	}
-	o.stored(ctx, l, n, row, settings)
+	o.stored(ctx, l, row, settings.Sensitive)
 	o.judge(ctx, l, n, ev, settings, row)
 	return l
-}
-
-func rowValidator(row *state.Source) string {
-	if row == nil {
-		return ""
-	}
-	return row.Validator
 }
 
 func firstError(diags hcl.Diagnostics) string {
@@ -99,16 +95,10 @@ func firstError(diags hcl.Diagnostics) string {
 	return ""
 }
 
-var errNoRefresh = errors.New("it was not looked at (--refresh=false)")
-
 // fetch looks at the origin, with the source's retries, within the limits on concurrent looks.
 func (o *observer) fetch(ctx context.Context, n *node, src providers.Source, s *providers.SourceSettings, row *state.Source) (providers.Snapshot, error) {
-	if o.options.NoRefresh {
-		return providers.Snapshot{}, errNoRefresh
-	}
-	if data, ok := o.pending[n.written]; ok {
-		// What a sink is about to write there is what a look after this plan would find.
-		return providers.Snapshot{Data: data, Location: n.reads}, nil
+	if snapshot, ok := o.foretell(n); ok {
+		return snapshot, nil
 	}
 	release, err := o.fetches.acquire(ctx, hostOf(src))
 	if err != nil {
@@ -126,6 +116,12 @@ func (o *observer) fetch(ctx context.Context, n *node, src providers.Source, s *
 	ctx = providers.WithFetchLimit(ctx, s.MaxBytes)
 	for attempt := 1; ; attempt++ {
 		snapshot, err := src.Fetch(ctx, last)
+		if err == nil && snapshot.Parts != nil {
+			o.overlay(n, &snapshot)
+		}
+		for _, a := range n.written {
+			snapshot.Sensitive = snapshot.Sensitive || o.secret[a]
+		}
 		if err == nil && snapshot.NotModified && last == "" {
 			err = errors.New("the origin answered that nothing changed, but it was not asked so")
 		}
@@ -163,109 +159,104 @@ func hostOf(src providers.Source) string {
 	return u.Host
 }
 
-// take turns a fetched snapshot into a candidate, or notes that it is what we have.
-func (o *observer) take(l *look, n *node, s *providers.SourceSettings, snap providers.Snapshot, row *state.Source) {
-	current := row.Current()
+// take turns a fetched snapshot into a candidate, or notes that it is what we have: the same
+// bytes, decoded in the same way, and as secret as before.
+func (o *observer) take(l *look, n *node, s *providers.SourceSettings, snap providers.Snapshot, current *state.Snapshot) {
 	if snap.NotModified {
-		l.Same = true
-		return
+		snap = asFetched(current, l.text)
 	}
 	data, parts := snap.Data, snap.Parts != nil
 	if parts {
 		data = encodeParts(snap.Parts)
 	}
-	sensitive := s.Sensitive || snap.Sensitive
-	hash := decode.RawHash(data)
-	if sensitive {
-		hash = o.reader.Keyed(hash)
+	if snap.NotModified {
+		data, parts = l.text, current.Parts
+	}
+	fresh := &state.Snapshot{
+		Blob: decode.RawHash(data), Version: snap.Version, Location: snap.Location, ContentType: snap.ContentType,
+		Parts: parts, Size: int64(len(data)), Sensitive: s.Sensitive || snap.Sensitive,
+	}
+	if fresh.Sensitive {
+		fresh.Blob = o.reader.Keyed(fresh.Blob)
+	}
+	if fresh.Version == "" {
+		fresh.Version = fresh.Blob
 	}
 	l.text = nil
-	if current != nil && hash == current.Blob && parts == current.Parts && (snap.Format == "" || snap.Format == current.Format) {
-		l.Same, l.text = true, data
-		return
-	}
 	if int64(len(data)) > s.MaxBytes && !parts {
 		l.Err = providers.TooLargeError(s.MaxBytes).Error()
 		return
 	}
-	format := snap.Format
-	if format == "" && !parts {
-		f, err := decode.Choose(s.Decode, snap.Location, snap.ContentType)
-		if err == nil {
-			err = decode.Contradicts(f, snap.ContentType)
-		}
-		if err != nil {
-			l.Err = err.Error()
-			return
-		}
-		format = string(f)
-	}
-	version := snap.Version
-	if version == "" {
-		version = hash
-	}
-	fresh := &state.Snapshot{
-		Blob: hash, Version: version, Format: format, Location: snap.Location, ContentType: snap.ContentType,
-		Parts: parts, Size: int64(len(data)), Sensitive: sensitive,
-	}
-	value, err := decodeSnapshot(fresh, s.Decode, data)
-	switch {
-	case errors.Is(err, decode.ErrEmpty):
-		value = cty.NullVal(cty.DynamicPseudoType)
-	case err != nil:
+	var err error
+	if fresh.Format, err = chooseFormat(s, snap, parts); err != nil {
 		l.Err = err.Error()
 		return
 	}
-	if fresh.Key, err = decode.Key(value, o.ignored(n)); err != nil {
+	if current != nil && fresh.Blob == current.Blob && parts == current.Parts && fresh.Format == current.Format && fresh.Sensitive == current.Sensitive {
+		l.Same, l.text = true, data
+		return
+	}
+	value, err := decodeSnapshot(fresh, data)
+	if err == nil {
+		fresh.Key, err = decode.Key(value, o.ignored(n))
+	}
+	if err != nil {
 		l.Err = err.Error()
 		return
 	}
-	if sensitive {
+	if fresh.Sensitive {
 		fresh.Key = o.reader.Keyed(fresh.Key)
 		value = value.Mark(mark.Sensitive)
 	}
-	l.Fresh, l.Data, l.Value, l.fresh, l.data = fresh, data, value, data, true
+	l.Fresh, l.Data, l.Value, l.fresh = fresh, data, value, data
 }
 
-// stored reads the accepted value where it is needed: always when it is in use, and as the
-// previous value beside a candidate.
-func (o *observer) stored(ctx context.Context, l *look, n *node, row *state.Source, s *providers.SourceSettings) {
+// asFetched is the snapshot that an origin stands by with "not modified".
+func asFetched(s *state.Snapshot, data []byte) providers.Snapshot {
+	return providers.Snapshot{
+		NotModified: true, Data: data, ContentType: s.ContentType, Location: s.Location, Version: s.Version,
+	}
+}
+
+// chooseFormat returns the decoder: of a directory the explicit one, for each file's own ending "".
+func chooseFormat(s *providers.SourceSettings, snap providers.Snapshot, parts bool) (string, error) {
+	switch {
+	case parts:
+		return s.Decode, nil
+	case snap.Format != "":
+		return snap.Format, nil
+	}
+	f, err := decode.Choose(s.Decode, snap.Location, snap.ContentType)
+	if err != nil {
+		return "", err
+	}
+	return string(f), decode.Contradicts(f, snap.ContentType)
+}
+
+// stored reads the accepted value, as it was accepted, whatever the configuration says now.
+// With sensitive it is marked even if it was not when it was accepted.
+func (o *observer) stored(ctx context.Context, l *look, row *state.Source, sensitive bool) {
 	current := row.Current()
 	if current == nil {
 		return
 	}
-	if l.Fresh != nil && l.Fresh.Key == current.Key && l.Fresh.Blob != current.Blob {
-		// The same value in other bytes: the stored bytes stay in use, and so must be read.
-		l.text = nil
-	}
+	var err error
 	if l.text == nil {
-		data, err := o.reader.Blob(ctx, current.Blob)
-		if err != nil {
-			if l.Fresh == nil && l.Err == "" && l.Blocked == "" {
-				l.Err, l.Same = fmt.Sprintf("the accepted value cannot be read: %s", err), false
-			}
-			return
-		}
-		l.text = data
+		l.text, err = o.reader.Blob(ctx, current.Blob)
 	}
-	explicit := ""
-	if s != nil {
-		explicit = s.Decode
-	}
-	value, err := decodeSnapshot(current, explicit, l.text)
-	if errors.Is(err, decode.ErrEmpty) {
-		value, err = cty.NullVal(cty.DynamicPseudoType), nil
+	var value cty.Value
+	if err == nil {
+		value, err = decodeSnapshot(current, l.text)
 	}
 	if err != nil {
-		// It was accepted under another decoder: it goes on as it was decoded then.
-		if value, err = decodeSnapshot(current, "", l.text); err != nil {
-			return
-		}
+		l.text = nil
 		if l.Same {
-			l.Same, l.Err = false, "the accepted value does not pass the decoder: "+err.Error()
+			l.Same = false
+			l.Err = fmt.Sprintf("the accepted value cannot be read: %s", err)
 		}
+		return
 	}
-	if current.Sensitive || s != nil && s.Sensitive {
+	if current.Sensitive || sensitive || l.Fresh != nil && l.Fresh.Sensitive {
 		value = value.Mark(mark.Sensitive)
 	}
 	l.Accepted = value
@@ -450,7 +441,7 @@ func (o *observer) ruleIdentity(n *node) string {
 	})
 	for _, r := range n.refs {
 		if !r.Target.IsZero() {
-			fmt.Fprintf(h, " %s=%s", r.Target, identity(o.prog.valueOf(r.Target, o.values)))
+			fmt.Fprintf(h, " %s=%s", r.Target, o.identity(o.prog.valueOf(r.Target, o.values)))
 		} else if r.Root == "env" {
 			fmt.Fprintf(h, " env.%s=%s", r.Name, identity(cty.StringVal(o.prog.environ[r.Name])))
 		}
@@ -478,20 +469,19 @@ func encodeParts(parts []providers.Part) []byte {
 	return data
 }
 
-// decodeSnapshot decodes stored or fetched bytes. explicit is the decode attribute.
-func decodeSnapshot(s *state.Snapshot, explicit string, data []byte) (cty.Value, error) {
+// decodeSnapshot decodes stored or fetched bytes. An empty document is null.
+func decodeSnapshot(s *state.Snapshot, data []byte) (cty.Value, error) {
 	if s.Parts {
-		return decodeParts(explicit, data)
+		return decodeParts(s.Format, data)
 	}
-	format := s.Format
-	if explicit != "" {
-		format = explicit
+	v, err := decode.Decode(decode.Format(s.Format), data, decode.Limits{MaxBytes: int64(len(data)) + 1})
+	switch {
+	case errors.Is(err, decode.ErrEmpty):
+		return cty.NullVal(cty.DynamicPseudoType), nil
+	case err != nil:
+		return cty.NilVal, fmt.Errorf("decode as %s: %w", s.Format, err)
 	}
-	v, err := decode.Decode(decode.Format(format), data, decode.Limits{MaxBytes: int64(len(data)) + 1})
-	if err != nil && !errors.Is(err, decode.ErrEmpty) {
-		return cty.NilVal, fmt.Errorf("decode as %s: %w", format, err)
-	}
-	return v, err
+	return v, nil
 }
 
 // decodeParts decodes a directory into a map of relative name to value.
@@ -517,4 +507,47 @@ func decodeParts(explicit string, data []byte) (cty.Value, error) {
 		return cty.NilVal, fmt.Errorf("decode the directory: %s", strings.Join(trouble, "; "))
 	}
 	return cty.ObjectVal(out), nil
+}
+
+// identity is that of the package with sensitive values in it: keyed, so that it tells nothing.
+func (o *observer) identity(v cty.Value) string {
+	plain, paths := mark.Reveal(v)
+	if len(paths) == 0 {
+		return identity(plain)
+	}
+	return o.reader.Keyed(identity(plain))
+}
+
+// foretell answers for a source whose file a sink of this plan is about to write: what it
+// will find there is known.
+func (o *observer) foretell(n *node) (providers.Snapshot, bool) {
+	for _, a := range n.written {
+		if f, ok := o.pending[a]; ok && f.path == n.reads {
+			return providers.Snapshot{Data: f.data, Location: n.reads, Sensitive: f.sensitive}, true
+		}
+	}
+	return providers.Snapshot{}, false
+}
+
+// overlay puts what sinks of this plan are about to write into a directory that was read.
+func (o *observer) overlay(n *node, snap *providers.Snapshot) {
+	for _, a := range n.written {
+		f, ok := o.pending[a]
+		if !ok {
+			continue
+		}
+		name, err := filepath.Rel(n.reads, f.path)
+		if err != nil {
+			continue
+		}
+		name = filepath.ToSlash(name)
+		part := providers.Part{Name: name, Data: f.data}
+		i, found := slices.BinarySearchFunc(snap.Parts, name, func(p providers.Part, name string) int { return strings.Compare(p.Name, name) })
+		if found {
+			snap.Parts[i] = part
+		} else {
+			snap.Parts = slices.Insert(snap.Parts, i, part)
+		}
+		snap.Sensitive = snap.Sensitive || f.sensitive
+	}
 }

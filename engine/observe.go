@@ -43,12 +43,14 @@ type observer struct {
 	// Written by the owner between waves, read by workers within one.
 	values  values
 	choices map[address.Address]plan.Choice
-	reasons map[address.Address]string // why a source or sink has no value
-	pending map[address.Address][]byte // what sinks with a path are about to hold
+	reasons map[address.Address]string   // why a source or sink has no value
+	pending map[address.Address]foretold // what sinks are about to write where a source reads
 
-	seenSources map[address.Address]*plan.SourceObservation
+	secret map[address.Address]bool // sinks that write secrets where a source reads
 
-	sources []*plan.SourceObservation
+	compute *plan.Computation
+	paths   map[string]address.Address          // of all sinks, made when one comes out of data
+	fresh   map[address.Address]*state.Snapshot // candidates that are accepted
 	sinks   []*plan.SinkObservation
 	outputs []*plan.OutputChange
 	diags   hcl.Diagnostics
@@ -64,8 +66,7 @@ func (e *Engine) newObserver(reader state.Reader, ledger *state.Ledger, now time
 		engine: e, prog: e.prog, options: opts, reader: reader, ledger: ledger, now: now,
 		fetches: newFetchLimiter(maxFetches, maxFetchesPerHost),
 		values:  values{}, choices: map[address.Address]plan.Choice{}, reasons: map[address.Address]string{},
-		seenSources: map[address.Address]*plan.SourceObservation{},
-		pending:     map[address.Address][]byte{}, instances: map[address.Address]*evaluated{}, identities: map[address.Address]string{},
+		secret: map[address.Address]bool{}, fresh: map[address.Address]*state.Snapshot{}, pending: map[address.Address]foretold{}, instances: map[address.Address]*evaluated{}, identities: map[address.Address]string{},
 	}
 }
 
@@ -86,6 +87,10 @@ func (o *observer) run(ctx context.Context) {
 	} else {
 		o.limits = plan.NewLimits(limits, o.ledger, o.now)
 	}
+	o.compute = plan.NewComputation(o.ledger, o.limits, o.now, o.options.Destroy)
+	if o.options.Destroy {
+		return
+	}
 	for _, wave := range o.prog.waves {
 		var nodes []*node
 		for _, a := range wave {
@@ -94,7 +99,7 @@ func (o *observer) run(ctx context.Context) {
 		results := make([]seen, len(nodes))
 		o.each(nodes, func(i int) { results[i] = o.see(ctx, nodes[i]) })
 		for _, r := range results {
-			o.merge(r)
+			o.merge(ctx, r)
 		}
 	}
 }
@@ -177,21 +182,20 @@ func (o *observer) preview(l *look) plan.Choice {
 	return plan.Choose(l.SourceObservation, o.ledger.Sources[l.Address], plan.NewLimits(nil, nil, o.now))
 }
 
-func (o *observer) merge(s seen) {
+// foretold is what a sink is about to write.
+type foretold struct {
+	path      string
+	data      []byte
+	sensitive bool
+}
+
+func (o *observer) merge(ctx context.Context, s seen) {
 	o.diags = append(o.diags, s.diags...)
 	switch {
 	case s.look != nil:
 		o.mergeSource(s.look)
 	case s.sink != nil:
-		o.sinks = append(o.sinks, s.sink.SinkObservation)
-		if s.node.used {
-			o.values[s.node.addr] = s.sink.exposed
-		}
-		if s.sink.Blocked != nil {
-			o.reasons[s.node.addr] = s.sink.Blocked.Reason
-		} else if s.node.reread {
-			o.pending[s.node.addr] = s.sink.Content
-		}
+		o.mergeSink(ctx, s.node, s.sink)
 	case s.node.expr != nil:
 		o.values[s.node.addr] = s.value
 		if s.node.out != nil {
@@ -200,15 +204,35 @@ func (o *observer) merge(s seen) {
 	}
 }
 
+func (o *observer) mergeSink(ctx context.Context, n *node, r *rendered) {
+	if n.used {
+		o.values[n.addr] = r.exposed
+	}
+	if r.Blocked != nil {
+		o.reasons[n.addr] = r.Blocked.Reason
+	}
+	if w := o.pathConflict(n, r); w != nil {
+		r.Blocked = w
+	}
+	out := o.compute.Sink(r.SinkObservation)
+	if out.Delivery != nil {
+		o.fill(ctx, n, r, out)
+	}
+	if n.reread {
+		o.secret[n.addr] = r.Sensitive
+	}
+	if n.reread && out.Action.Delivers() && !out.Repair && out.Delivery != nil {
+		o.pending[n.addr] = foretold{n.writes, r.Content, r.Sensitive}
+	}
+}
+
 func (o *observer) mergeSource(l *look) {
 	row := o.ledger.Sources[l.Address]
-	choice := plan.Choose(l.SourceObservation, row, o.limits)
-	if choice.Read {
-		o.limits.Take(l.Limits, l.Address, row)
-	}
+	choice := o.compute.Source(l.SourceObservation)
 	o.choices[l.Address] = choice
-	o.sources = append(o.sources, l.SourceObservation)
-	o.seenSources[l.Address] = l.SourceObservation
+	if choice.Read {
+		o.fresh[l.Address] = l.Fresh
+	}
 	o.values[l.Address] = o.sourceObject(l, choice, row)
 	if choice.Standing == plan.Nothing {
 		o.reasons[l.Address] = choice.Reason
@@ -349,8 +373,11 @@ func (o *observer) output(n *node, v cty.Value) {
 	}
 }
 
-// condition evaluates a condition and, where it does not hold, its message. An unknown
-// condition holds for now.
+// unknownCondition says that a condition cannot be judged yet.
+const unknownCondition = "it cannot be judged, since a value it uses is not known"
+
+// condition evaluates a condition and, where it does not hold, its message. One that is
+// unknown does not hold: nothing passes because its judgement was impossible.
 func (o *observer) condition(n *node, cond, message hcl.Expression, extra map[string]cty.Value) (bool, string, hcl.Diagnostics) {
 	v, diags := o.prog.expression(n, cond, o.values, extra)
 	if diags.HasErrors() {
@@ -358,7 +385,7 @@ func (o *observer) condition(n *node, cond, message hcl.Expression, extra map[st
 	}
 	v, _ = v.Unmark()
 	if !v.IsKnown() {
-		return true, "", diags
+		return false, unknownCondition, diags
 	}
 	if v.IsNull() || v.Type() != cty.Bool {
 		return false, "", append(diags, &hcl.Diagnostic{

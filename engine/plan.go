@@ -43,14 +43,13 @@ func (e *Engine) Plan(ctx context.Context, opts PlanOptions) (*plan.Plan, hcl.Di
 	o := e.newObserver(reader, ledger, now, opts)
 	if !opts.Destroy {
 		e.emit(PhaseStarted{Phase: Observing, Total: e.prog.count(address.Source)})
-		o.run(ctx)
-		o.pathConflicts()
-	} else {
-		o.limits = plan.NewLimits(nil, ledger, now)
 	}
-	p := plan.Compute(o.input(ctx), o.choices, o.limits)
+	o.run(ctx)
+	for _, r := range o.removals(ctx) {
+		o.compute.Removed(r)
+	}
+	p := o.compute.Plan(o.removedSources())
 	p.ToolVersion, p.Configuration, p.Dir, p.Outputs = e.opts.Version, e.prog.hash(), e.spec.Dir, o.outputs
-	o.fill(ctx, p)
 	p.Limits = o.planLimits()
 	p.Incomplete = o.diags.HasErrors() || ctx.Err() != nil
 	if ctx.Err() != nil {
@@ -73,92 +72,112 @@ func (p *program) count(t address.Type) int {
 	return n
 }
 
-// input gathers what was observed.
-func (o *observer) input(ctx context.Context) *plan.Input {
-	slices.SortFunc(o.sources, func(a, b *plan.SourceObservation) int { return a.Address.Compare(b.Address) })
-	in := &plan.Input{Now: o.now, Ledger: o.ledger, Sources: o.sources, Sinks: o.sinks, Destroy: o.options.Destroy}
+// removedSources are the sources of the ledger that are no longer declared.
+func (o *observer) removedSources() []address.Address {
+	var out []address.Address
 	for a := range o.ledger.Sources {
 		if o.options.Destroy || o.prog.nodes[a.Block()] == nil {
-			in.RemovedSources = append(in.RemovedSources, a)
+			out = append(out, a)
 		}
 	}
-	slices.SortFunc(in.RemovedSources, address.Address.Compare)
-	var removed []address.Address
-	for a := range o.ledger.Sinks {
-		if o.options.Destroy || o.prog.nodes[a.Block()] == nil {
-			removed = append(removed, a)
-		}
-	}
-	// What depends on others goes first: the reverse of the order in which it came.
-	slices.SortFunc(removed, func(a, b address.Address) int { return b.Compare(a) })
-	for _, a := range removed {
-		in.Removed = append(in.Removed, o.removal(ctx, a, removed))
-	}
-	return in
+	slices.SortFunc(out, address.Address.Compare)
+	return out
 }
 
-func (o *observer) removal(ctx context.Context, a address.Address, all []address.Address) *plan.Removed {
-	r := &plan.Removed{Address: a, OnDestroy: "keep"}
+// removals are the sinks of the ledger that are no longer declared, or all of them when
+// everything is destroyed; dependants come before what they depend on.
+func (o *observer) removals(ctx context.Context) []*plan.Removed {
+	var addresses []address.Address
+	users := map[address.Address][]address.Address{}
+	for a := range o.ledger.Sinks {
+		n := o.prog.nodes[a.Block()]
+		if n != nil && !o.options.Destroy {
+			continue
+		}
+		addresses = append(addresses, a)
+		if n != nil {
+			for _, s := range n.sinks {
+				users[s] = append(users[s], a)
+			}
+		}
+	}
+	slices.SortFunc(addresses, func(a, b address.Address) int { return b.Compare(a) })
+	writers := map[string]address.Address{}
+	if !o.options.Destroy {
+		for a, n := range o.prog.nodes {
+			if n.writes != "" {
+				writers[n.writes] = a
+			}
+		}
+		for path, a := range o.paths {
+			writers[path] = a
+		}
+	}
+	var out []*plan.Removed
+	for _, a := range addresses {
+		r, err := o.removal(ctx, a, users[a.Block()], writers)
+		if err != nil {
+			o.diags = append(o.diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError, Summary: "Sink cannot be removed",
+				Detail: fmt.Sprintf("%s: what was applied there cannot be read (%s), so nobody knows whether its target is to be deleted. Forget it with: tidegate state rm '%s'", a, err, a),
+			})
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func (o *observer) removal(ctx context.Context, a address.Address, users []address.Address, writers map[string]address.Address) (*plan.Removed, error) {
+	r := &plan.Removed{Address: a, OnDestroy: "keep", DependsOn: users}
 	row := o.ledger.Sinks[a]
 	delivery := row.Acknowledged
 	if delivery == nil {
 		delivery = row.Pending
 	}
-	if n := o.prog.nodes[a.Block()]; n != nil {
-		// Dependants are removed before what they depend on.
-		for _, other := range all {
-			if m := o.prog.nodes[other.Block()]; m != nil && slices.Contains(m.sinks, a) {
-				r.DependsOn = append(r.DependsOn, other)
-			}
-		}
-	}
 	if delivery == nil {
-		return r
+		return r, nil
 	}
 	data, err := o.reader.Blob(ctx, delivery.Payload)
 	if err != nil {
-		return r
+		return nil, err
 	}
 	payload, v, err := decodePayload(data)
 	if err != nil {
-		return r
+		return nil, err
 	}
 	r.Payload, r.Values, r.OnDestroy, r.Sensitive = payload, v, payload.OnDestroy, len(payload.Sensitive) > 0
-	return r
+	if payload.OnDestroy != "delete" {
+		return r, nil
+	}
+	if sink, diags := o.engine.sinkOf(a, payload, v); !diags.HasErrors() {
+		if w, ok := sink.(providers.PathWriter); ok {
+			r.Successor = writers[w.WritesPath()]
+		}
+	}
+	return r, nil
 }
 
-// pathConflicts finds sinks on one path whose paths came out of data.
-func (o *observer) pathConflicts() {
-	writers := map[string]address.Address{}
-	for _, s := range o.sinks {
-		n := o.prog.nodes[s.Address]
-		if n.writes != "" || s.Payload == nil && s.Values == cty.NilVal {
-			continue
-		}
-		ev, _ := o.evaluated(n)
-		if ev == nil || ev.sink == nil {
-			continue
-		}
-		w, ok := ev.sink.(providers.PathWriter)
-		if !ok {
-			continue
-		}
-		path := w.WritesPath()
-		first, taken := writers[path]
-		if !taken {
-			for a, other := range o.prog.nodes {
-				if other.writes == path && a != s.Address {
-					first, taken = a, true
-				}
+// pathConflict finds two sinks on one path where the path came out of data.
+func (o *observer) pathConflict(n *node, r *rendered) *plan.Wait {
+	if n.writes != "" || r.path == "" {
+		return nil
+	}
+	if o.paths == nil {
+		o.paths = map[string]address.Address{}
+		for a, other := range o.prog.nodes {
+			if other.writes != "" {
+				o.paths[other.writes] = a
 			}
 		}
-		if !taken {
-			writers[path] = s.Address
-			continue
-		}
-		o.diags = append(o.diags, conflict(o.prog.nodes[first], n, path))
-		s.Blocked = &plan.Wait{Kind: plan.RejectedByOwn, Reason: fmt.Sprintf("%s writes the same path", first)}
 	}
+	first, taken := o.paths[r.path]
+	if !taken {
+		o.paths[r.path] = n.addr
+		return nil
+	}
+	o.diags = append(o.diags, conflict(o.prog.nodes[first], n, r.path))
+	return &plan.Wait{Kind: plan.RejectedByOwn, Reason: fmt.Sprintf("%s writes the same path", first)}
 }
 
 // planLimits writes the rate limits down, so that apply can ask them again.
@@ -180,46 +199,43 @@ func (o *observer) planLimits() []*plan.Limit {
 	return out
 }
 
-// fill completes every planned delivery: what changed since the last one, the attributes
-// that use delivery.*, and the payload that apply sends.
-func (o *observer) fill(ctx context.Context, p *plan.Plan) {
-	for _, c := range p.Sinks {
-		if c.Delivery == nil || c.Payload != nil && !c.Repair {
-			continue
+// fill completes a planned delivery: what changed since the last one, the attributes that use
+// delivery.*, and the payload that apply sends.
+func (o *observer) fill(ctx context.Context, n *node, r *rendered, c *plan.SinkChange) {
+	if c.Payload == nil {
+		v, w := o.filled(ctx, n, c)
+		if w != nil {
+			o.compute.Refuse(c, w, r.DependsOn)
+			return
 		}
-		if c.Payload == nil {
-			o.fillPayload(ctx, c)
-		}
-		o.storeBlobs(c)
+		c.Payload = encodePayload(n.addr.Kind, o.prog.spec.Dir, v, r.settings)
 	}
+	o.storeBlobs(c)
 }
 
-func (o *observer) fillPayload(ctx context.Context, c *plan.SinkChange) {
-	n := o.prog.nodes[c.Address]
-	v := c.After.Value
-	if n.kind.Name == "exec" || n.kind.Name == "http" {
-		changes := o.changesSince(ctx, n)
-		data, err := json.Marshal(changes)
-		if err != nil {
-			panic("engine: changes do not marshal: " + err.Error())
-		}
-		c.Changes = data
-		if n.usesDelivery {
-			filled, diags := o.prog.evaluate(n, o.values, map[string]cty.Value{"delivery": o.delivery(n, c, changes)})
-			o.diags = append(o.diags, diags...)
-			if diags.HasErrors() {
-				c.Action, c.Delivery = plan.NoOp, nil
-				c.Wait = &plan.Wait{Kind: plan.RejectedByOwn, Reason: "delivery could not be filled in: " + firstError(diags)}
-				return
-			}
-			v = filled
-		}
+// filled evaluates a sink for the delivery that is planned, or says why that cannot be done.
+func (o *observer) filled(ctx context.Context, n *node, c *plan.SinkChange) (cty.Value, *plan.Wait) {
+	if n.kind.Name != "exec" && n.kind.Name != "http" {
+		return c.After.Value, nil
 	}
-	settings := providers.DefaultSinkSettings()
-	if ev, _ := o.evaluatedSink(n); ev != nil && ev.configured != nil {
-		settings = ev.configured.Settings.(*providers.SinkSettings)
+	changes := o.changesSince(ctx, n)
+	data, err := json.Marshal(changes)
+	if err != nil {
+		panic("engine: changes do not marshal: " + err.Error())
 	}
-	c.Payload = encodePayload(n.addr.Kind, o.prog.spec.Dir, v, settings)
+	c.Changes = data
+	if !n.usesDelivery {
+		return c.After.Value, nil
+	}
+	v, diags := o.prog.evaluate(n, o.values, map[string]cty.Value{"delivery": o.delivery(n, c, changes)})
+	o.diags = append(o.diags, diags...)
+	switch {
+	case diags.HasErrors():
+		return v, &plan.Wait{Kind: plan.RejectedByOwn, Reason: "delivery cannot be filled in: " + firstError(diags)}
+	case !v.IsWhollyKnown():
+		return v, &plan.Wait{Kind: plan.BlockedBy, On: o.waitsOn(n), Reason: o.unknownReason(n)}
+	}
+	return v, nil
 }
 
 // storeBlobs names the bytes that the intent needs in the ledger.
@@ -325,7 +341,7 @@ func (o *observer) valueAt(ctx context.Context, a address.Address, c state.Cause
 	if err != nil {
 		return cty.NilVal
 	}
-	v, err := decodeSnapshot(&snapshot, "", data)
+	v, err := decodeSnapshot(&snapshot, data)
 	if err != nil {
 		return cty.NilVal
 	}

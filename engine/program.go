@@ -53,8 +53,8 @@ type node struct {
 	sinks                             []address.Address // nearest sinks it depends on
 	sources                           []address.Address // all sources it depends on
 
-	reads, writes string          // local paths, where they are known without any source
-	written       address.Address // the sink that writes what this source reads
+	reads, writes string            // local paths, where they are known without any source
+	written       []address.Address // the sinks that write what this source reads
 
 	// read are the attributes of a source that expressions read beside value: the others are
 	// not made. "*" stands for all of them.

@@ -21,8 +21,10 @@ import (
 // rendered is a sink as it would be delivered, and what its target holds.
 type rendered struct {
 	*plan.SinkObservation
-	diags   hcl.Diagnostics
-	exposed cty.Value
+	diags    hcl.Diagnostics
+	exposed  cty.Value
+	settings *providers.SinkSettings
+	path     string // that it writes, where it is one
 }
 
 // render evaluates one sink, judges the rendering and reads the target.
@@ -50,6 +52,7 @@ func (o *observer) render(ctx context.Context, n *node) *rendered {
 		return r
 	}
 	o.wanted(n, ev, r)
+	o.awaited(n, r)
 	o.causes(n, r)
 	o.fire(n, r)
 	o.judgeSink(ctx, n, ev, r)
@@ -72,7 +75,7 @@ func (o *observer) evaluatedSink(n *node) (*evaluated, hcl.Diagnostics) {
 }
 
 func (r *rendered) policies(s *providers.SinkSettings) {
-	r.OnCreate, r.OnDrift = s.OnCreate, s.OnDrift
+	r.settings, r.OnCreate, r.OnDrift = s, s.OnCreate, s.OnDrift
 	if s.Retry != nil {
 		r.Retry = plan.Retry{Attempts: s.Retry.Attempts, Min: s.Retry.Min.Value(), Max: s.Retry.Max.Value()}
 	}
@@ -90,17 +93,54 @@ func (o *observer) wanted(n *node, ev *evaluated, r *rendered) {
 		r.Content = c.Content()
 		r.Hash = decode.RawHash(r.Content)
 	}
-	if r.Sensitive {
-		r.Fingerprint = o.reader.Keyed(r.Fingerprint)
-		r.Hash = o.reader.Keyed(r.Hash)
+	if row := o.ledger.Sinks[n.addr]; r.Sensitive || row != nil && row.Acknowledged != nil && row.Acknowledged.Fingerprint != r.Fingerprint {
+		r.OtherFingerprint, r.OtherHash = o.reader.Keyed(r.Fingerprint), o.reader.Keyed(r.Hash)
 	}
+	if r.Sensitive {
+		r.Fingerprint, r.OtherFingerprint = r.OtherFingerprint, r.Fingerprint
+		r.Hash, r.OtherHash = r.OtherHash, r.Hash
+	}
+	r.Policies = policiesOf(ev.values)
 	for _, a := range n.sources {
 		r.Fallback = r.Fallback || o.choices[a].Standing == plan.Fallback
+	}
+	if w, ok := ev.sink.(providers.PathWriter); ok {
+		r.path = w.WritesPath()
 	}
 	r.exposed = exposed(ev.sink)
 	if r.Sensitive {
 		r.exposed = r.exposed.Mark(mark.Sensitive)
 	}
+}
+
+// awaited makes a sink wait for the sources that it names without using their values.
+func (o *observer) awaited(n *node, r *rendered) {
+	names := slices.Clone(n.depends)
+	for _, t := range n.triggers {
+		names = append(names, t.target)
+	}
+	for _, a := range names {
+		if a.Type == address.Source && o.choices[a].Standing == plan.Nothing {
+			r.Blocked = &plan.Wait{
+				Kind: plan.BlockedBy, On: a.String(), Reason: fmt.Sprintf("%s has no value (%s)", a, o.reasons[a]),
+			}
+			return
+		}
+	}
+}
+
+// policiesOf identifies the attributes that the ledger needs for repairing and removing.
+func policiesOf(v cty.Value) string {
+	attrs := map[string]cty.Value{}
+	for _, name := range []string{"mode", "owner", "group", "on_drift", "on_destroy"} {
+		if v.Type().HasAttribute(name) {
+			attrs[name] = v.GetAttr(name)
+		}
+	}
+	if len(attrs) == 0 {
+		return ""
+	}
+	return identity(cty.ObjectVal(attrs))[:16]
 }
 
 // sendsSecrets reports whether anything that is sent, credentials of the transport aside, is marked.
@@ -129,8 +169,7 @@ func (o *observer) causes(n *node, r *rendered) {
 		c := state.Cause{Source: a}
 		switch choice, row := o.choices[a], o.ledger.Sources[a]; choice.Standing {
 		case plan.Candidate:
-			fresh := o.seenSources[a].Fresh
-			c.Version, c.Blob = fresh.Version, fresh.Blob
+			c.Version, c.Blob = o.fresh[a].Version, o.fresh[a].Blob
 		case plan.Accepted:
 			c.Version, c.Blob = row.Current().Version, row.Current().Blob
 		case plan.Fallback:
@@ -204,14 +243,19 @@ func (o *observer) judgeSink(ctx context.Context, n *node, ev *evaluated, r *ren
 		switch {
 		case diags.HasErrors():
 			check.Status, check.Findings = "error", []string{fmt.Sprintf("precondition %d cannot be evaluated: %s", i+1, diagnosticText(diags))}
+		case !ok && message == unknownCondition:
+			check.Status = "unknown"
+			if r.Blocked == nil {
+				r.Blocked = &plan.Wait{Kind: plan.BlockedBy, On: o.waitsOn(n), Reason: "a precondition cannot be judged: " + o.unknownReason(n)}
+			}
 		case !ok:
 			check.Status, check.Findings = "fail", []string{message}
 		}
-		rejected = rejected || check.Status != "pass"
+		rejected = rejected || check.Status != "pass" && check.Status != "unknown"
 		checks = append(checks, check)
 	}
 	r.Checks = checks
-	if rejected && r.Blocked == nil {
+	if rejected {
 		reason := rejections(checks)
 		r.Blocked = &plan.Wait{Kind: plan.RejectedByOwn, Reason: reason[0]}
 		r.diags = append(r.diags, &hcl.Diagnostic{
@@ -260,8 +304,11 @@ func (o *observer) readTarget(ctx context.Context, s providers.SinkReader, r *re
 		return
 	}
 	r.Opaque, r.Exists, r.Held, r.HeldHash, r.Differs = held.Opaque, held.Exists, held.Data, held.Hash, held.Differs
-	if r.Sensitive && r.HeldHash != "" {
-		r.HeldHash = o.reader.Keyed(r.HeldHash)
+	if r.HeldHash != "" && (r.Sensitive || r.OtherHash != "") {
+		r.OtherHeldHash = o.reader.Keyed(r.HeldHash)
+	}
+	if r.Sensitive {
+		r.HeldHash, r.OtherHeldHash = r.OtherHeldHash, r.HeldHash
 	}
 	if r.Exists && r.HeldHash == r.Hash {
 		r.Held = r.Content // equal bytes need be kept only once
@@ -290,7 +337,8 @@ func (r *rendered) slim(n *node, row *state.Sink, brief bool) {
 	if n.reread || row == nil || row.Acknowledged == nil || row.Pending != nil || len(r.Triggers) > 0 || r.Blocked != nil {
 		return
 	}
-	if row.Acknowledged.Fingerprint == r.Fingerprint && (r.Opaque || r.Exists && r.HeldHash == r.Hash && len(r.Differs) == 0) {
+	if row.Acknowledged.Fingerprint == r.Fingerprint && row.Acknowledged.Policies == r.Policies && row.Target == r.Target &&
+		(r.Opaque || r.Exists && r.HeldHash == r.Hash && len(r.Differs) == 0) {
 		r.Content, r.Held = nil, nil
 		if brief && !r.Sensitive && n.writes != "" {
 			r.Values = cty.NilVal
@@ -328,7 +376,7 @@ func (o *observer) readLast(ctx context.Context, r *rendered, row *state.Sink) {
 		return
 	}
 	r.Last, r.Target = last, row.Target
-	r.Sensitive = len(last.Payload.Sensitive) > 0
+	r.Sensitive = last.Sensitive
 	if last.Payload.OnDrift != "" {
 		r.OnDrift = last.Payload.OnDrift
 	}
@@ -346,6 +394,9 @@ func (o *observer) lastApplied(ctx context.Context, row *state.Sink) (*plan.Last
 		return nil, nil
 	}
 	last := &plan.LastApplied{Payload: payload, Values: v, Blob: row.Acknowledged.Payload}
+	if kind := o.engine.opts.Registry.Kind("sink", payload.Kind); kind != nil {
+		last.Sensitive = sendsSecrets(kind, v)
+	}
 	sink, diags := o.engine.sinkOf(row.Address, payload, v)
 	if diags.HasErrors() {
 		return nil, nil

@@ -193,14 +193,20 @@ func (a *attribute) evaluate(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) 
 	if a.Required && v.IsKnown() && v.IsNull() {
 		return fail("Missing required value", fmt.Sprintf("The attribute %q is required and may not be null.", a.Name))
 	}
-	if plain, _ := v.Unmark(); plain.IsKnown() && !plain.IsNull() {
+	if plain, marks := v.Unmark(); plain.IsKnown() && !plain.IsNull() {
+		shown := func(text string) string {
+			if len(marks) > 0 {
+				return "the sensitive value given"
+			}
+			return text
+		}
 		if a.Duration {
 			if _, err := ParseDuration(plain.AsString()); err != nil {
-				return fail("Bad duration", fmt.Sprintf("The attribute %q: %s.", a.Name, err))
+				return fail("Bad duration", fmt.Sprintf("The attribute %q: %s.", a.Name, shown(err.Error())))
 			}
 		}
 		if len(a.Values) > 0 && !slices.Contains(a.Values, plain.AsString()) {
-			return fail("Unsupported value", fmt.Sprintf("The attribute %q takes one of %s, not %q.", a.Name, quotedList(a.Values), plain.AsString()))
+			return fail("Unsupported value", fmt.Sprintf("The attribute %q takes one of %s, not %s.", a.Name, quotedList(a.Values), shown(fmt.Sprintf("%q", plain.AsString()))))
 		}
 	}
 	if a.Credential {
@@ -261,10 +267,15 @@ func (c *Configured) instance(env Env) (any, hcl.Diagnostics) {
 		Summary:  fmt.Sprintf("Invalid %s %q", strings.ReplaceAll(c.kind.Type, "_", " "), c.kind.Name),
 		Detail:   sentence(err.Error()),
 	}
+	var at *AttributeError
+	isAt := errors.As(err, &at)
+	// A kind knows its credentials and does not quote them; what else was marked it cannot know.
+	if isAt && !c.kind.Schema.isCredential(at.Attribute) && env.Sensitive(strings.Split(at.Attribute, ".")[0]) {
+		diag.Detail = fmt.Sprintf("The attribute %q: the value given is not valid here. It is sensitive, so it is not shown.", at.Attribute)
+	}
 	if c.block != nil {
 		rng := c.block.Range
-		var at *AttributeError
-		if errors.As(err, &at) {
+		if isAt {
 			rng = c.block.AttributeRange(at.Attribute)
 		}
 		diag.Subject = &rng

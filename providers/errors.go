@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// ErrOutcomeUnknown is wrapped by a sink's error after which nobody knows whether the target
+// was changed: the engine delivers again, with the same idempotency key.
+var ErrOutcomeUnknown = errors.New("the outcome is unknown")
+
 // Class says what an error means for the next attempt.
 type Class int
 

@@ -3,7 +3,6 @@ package providers
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -216,15 +215,12 @@ func nestedOf(name string, field reflect.StructField, v reflect.Value, common bo
 	return b
 }
 
-// names returns what the schema allows, for suggestions.
-func (s *Schema) names() []string {
-	var out []string
-	for _, a := range s.Attributes {
-		out = append(out, a.Name)
+// isCredential reports whether the named attribute, also "block.attribute", is a credential.
+func (s *Schema) isCredential(name string) bool {
+	if block, rest, ok := strings.Cut(name, "."); ok {
+		b := s.Block(block)
+		return b != nil && b.isCredential(rest)
 	}
-	for _, b := range s.Blocks {
-		out = append(out, b.Name)
-	}
-	slices.Sort(out)
-	return out
+	a := s.Attribute(name)
+	return a != nil && a.Credential
 }

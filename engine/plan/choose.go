@@ -37,12 +37,11 @@ func Choose(o *SourceObservation, row *state.Source, limits *Limits) Choice {
 		return stand(o, Failed, o.Err)
 	case o.Rejected:
 		return stand(o, Rejected, rejection(o))
-	case o.Same || row.Current() != nil && o.Fresh.Key == row.Current().Key:
-		value := o.Accepted
-		if value == cty.NilVal {
-			value = o.Value
-		}
-		return Choice{Standing: Accepted, Value: value}
+	case o.Same:
+		return Choice{Standing: Accepted, Value: o.Accepted}
+	case row.Current() != nil && o.Fresh.Key == row.Current().Key && o.Accepted != cty.NilVal:
+		// Where the accepted bytes cannot be read, the fresh ones heal the ledger.
+		return Choice{Standing: Accepted, Value: o.Accepted}
 	}
 	if until, which := limits.next(o.Limits, counters(row)); until.After(limits.now) {
 		c := stand(o, Limited, fmt.Sprintf("%s lets the next update pass at %s", which, until.UTC().Format(time.RFC3339)))
@@ -106,7 +105,7 @@ func sourceChange(o *SourceObservation, c Choice, row *state.Source, now time.Ti
 	out.Row = sourceRow(o, c, row, now)
 	if c.Read {
 		out.Blobs = []state.Blob{{Hash: o.Fresh.Blob, Data: o.Data, Sealed: o.Fresh.Sensitive}}
-		out.Row.Counters, out.Shared = limits.taken(o.Address)
+		out.Row.Counters = limits.passes[o.Address]
 	}
 	return out
 }
@@ -146,6 +145,11 @@ func sourceRow(o *SourceObservation, c Choice, row *state.Source, now time.Time)
 		snapshot.AcceptedAt = now
 		next.Snapshots = append([]state.Snapshot{snapshot}, next.Snapshots...)
 		next.Snapshots = next.Snapshots[:min(len(next.Snapshots), state.KeepSnapshots)]
+		if snapshot.Sensitive {
+			// What was accepted before it was a secret does not stay in the state in clear.
+			next.Snapshots = slices.DeleteFunc(next.Snapshots, func(s state.Snapshot) bool { return !s.Sensitive })
+		}
+		next.Accepted++
 		next.Changes = append(next.Changes, now)
 		next.Changes = next.Changes[max(0, len(next.Changes)-maxChanges):]
 		next.Validator, next.Judged = o.Validator, o.Judged

@@ -14,15 +14,15 @@ type Limits struct {
 	now    time.Time
 	limits map[string]Limiter
 	shared map[string]state.Counter
-	passes map[address.Address]pass
+	passes map[address.Address]map[string]state.Counter // own counters after an acceptance
+	// accepted are the shared counters as acceptances alone move them. Deliveries are counted
+	// again at dispatch, so they must not be written down with the plan.
+	accepted map[string]state.Counter
 }
-
-// pass is what one granted pass left behind.
-type pass struct{ own, shared map[string]state.Counter }
 
 // NewLimits returns the limits with the shared counters of the ledger.
 func NewLimits(limits map[string]Limiter, l *state.Ledger, now time.Time) *Limits {
-	out := &Limits{now: now, limits: limits, shared: map[string]state.Counter{}, passes: map[address.Address]pass{}}
+	out := &Limits{now: now, limits: limits, shared: map[string]state.Counter{}, passes: map[address.Address]map[string]state.Counter{}, accepted: map[string]state.Counter{}}
 	if l != nil {
 		maps.Copy(out.shared, l.Shared)
 	}
@@ -51,20 +51,23 @@ func (l *Limits) next(names []string, own map[string]state.Counter) (until time.
 
 // Take counts the acceptance of a source's candidate when it is chosen, so that the next
 // source under a shared limit finds one place less.
-func (l *Limits) Take(names []string, a address.Address, row *state.Source) {
-	own, shared := l.take(names, counters(row))
-	l.passes[a] = pass{own, shared}
+func (l *Limits) Take(names []string, a address.Address, row *state.Source, before *state.Ledger) {
+	for _, name := range names {
+		limit, ok := l.limits[name]
+		if !ok || !limit.Shared {
+			continue
+		}
+		counter, moved := l.accepted[name]
+		if !moved {
+			counter = before.Shared[name]
+		}
+		l.accepted[name] = limit.Take(counter, l.now)
+	}
+	l.passes[a] = l.take(names, counters(row))
 }
 
-// taken returns what Take noted for a source.
-func (l *Limits) taken(a address.Address) (own, shared map[string]state.Counter) {
-	p := l.passes[a]
-	return p.own, p.shared
-}
-
-// take counts one pass and returns the item's own counters and the shared ones it moved.
-func (l *Limits) take(names []string, own map[string]state.Counter) (map[string]state.Counter, map[string]state.Counter) {
-	var shared map[string]state.Counter
+// take counts one pass and returns the item's own counters after it.
+func (l *Limits) take(names []string, own map[string]state.Counter) map[string]state.Counter {
 	own = maps.Clone(own)
 	for _, name := range names {
 		limit, ok := l.limits[name]
@@ -73,10 +76,6 @@ func (l *Limits) take(names []string, own map[string]state.Counter) (map[string]
 		}
 		if limit.Shared {
 			l.shared[name] = limit.Take(l.shared[name], l.now)
-			if shared == nil {
-				shared = map[string]state.Counter{}
-			}
-			shared[name] = l.shared[name]
 			continue
 		}
 		if own == nil {
@@ -84,5 +83,5 @@ func (l *Limits) take(names []string, own map[string]state.Counter) (map[string]
 		}
 		own[name] = limit.Take(own[name], l.now)
 	}
-	return own, shared
+	return own
 }

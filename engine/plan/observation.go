@@ -67,6 +67,15 @@ type SinkObservation struct {
 	// readable; both keyed where Sensitive.
 	Fingerprint string
 	Hash        string
+	// OtherFingerprint and OtherHash are the same, keyed where the others are plain and the
+	// other way round: what was acknowledged before a value was marked is still recognised.
+	OtherFingerprint string
+	OtherHash        string
+	OtherHeldHash    string
+	// Policies identifies what the ledger must know beside the content: mode, owner,
+	// on_drift, on_destroy.
+	Policies string
+
 	Content     []byte // nil also where the sink is in step
 	Size        int64  // of the content
 	Sensitive   bool
@@ -98,6 +107,8 @@ type LastApplied struct {
 	Payload *state.Payload
 	Content []byte
 	Blob    string // name of the payload's blob
+	// Sensitive is set where what was sent then is not to be shown.
+	Sensitive bool
 }
 
 // Trigger is one entry of a sink's triggers.
@@ -113,7 +124,8 @@ type Removed struct {
 	OnDestroy string
 	Payload   *state.Payload
 	Values    cty.Value
-	Exists    bool
+	// Successor is a declared sink that writes the same path: the target is its own now.
+	Successor address.Address
 	Sensitive bool
 	DependsOn []address.Address
 }

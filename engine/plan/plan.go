@@ -32,6 +32,8 @@ type Plan struct {
 	Sinks         []*SinkChange   `json:"sinks,omitempty"`   // in dependency order
 	Outputs       []*OutputChange `json:"outputs,omitempty"`
 	Limits        []*Limit        `json:"limits,omitempty"`
+	// Shared are the counters of shared rate limits after all acceptances of this plan.
+	Shared map[string]state.Counter `json:"shared,omitempty"`
 	// ForgetSources are sources of the ledger that are no longer declared.
 	ForgetSources []address.Address `json:"forget_sources,omitempty"`
 	// Incomplete is set when something could not be looked at or judged: the exit code is 1.
@@ -119,8 +121,6 @@ type SourceChange struct {
 	Row *state.Source `json:"row,omitempty"`
 	// Blobs are the bytes that Row names for the first time.
 	Blobs []state.Blob `json:"blobs,omitempty"`
-	// Shared are the counters of shared limits after this acceptance.
-	Shared map[string]state.Counter `json:"shared,omitempty"`
 }
 
 // ValueChange is one place at which a value changed.
@@ -193,9 +193,14 @@ type SinkChange struct {
 	Limits    []string          `json:"limits,omitempty"`     // rate limits asked again at dispatch
 	Retry     Retry             `json:"retry"`
 
+	// Counts says that the target changes for whoever is triggered by this sink.
+	Counts bool `json:"counts,omitempty"`
+	// Remember says that nothing is done, but the ledger learns of other policies or triggers.
+	Remember bool `json:"remember,omitempty"`
+
 	// Delivery is the intent, Payload its block; nil when nothing is delivered.
 	Delivery *state.Delivery `json:"delivery,omitempty"`
-	Payload  *state.Payload  `json:"payload,omitempty"`
+	Payload  *state.Payload  `json:"-"`                 // what Blobs[0] holds
 	Blobs    []state.Blob    `json:"blobs,omitempty"`   // what Delivery and revision 0 name
 	Changes  []byte          `json:"changes,omitempty"` // delivery.changes, redacted JSON
 	Sequence int64           `json:"sequence,omitempty"`
@@ -203,7 +208,7 @@ type SinkChange struct {
 	// ObservedHash is what the target held when the plan was made.
 	ObservedHash string `json:"observed_hash,omitempty"`
 	// Replaces is what revision 0 keeps: the bytes that were there before us.
-	Replaces []byte `json:"replaces,omitempty"`
+	Replaces []byte `json:"-"` // what the last of Blobs holds
 	Size     int64  `json:"size,omitempty"`
 }
 

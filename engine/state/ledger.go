@@ -51,7 +51,8 @@ type Source struct {
 	Failures    int                `json:"failures,omitempty"` // in a row
 	LastError   string             `json:"last_error,omitempty"`
 	LastSuccess time.Time          `json:"last_success,omitzero"`
-	Changes     []time.Time        `json:"changes,omitempty"` // newest last, bounded
+	Accepted    int64              `json:"accepted,omitempty"` // acceptances ever
+	Changes     []time.Time        `json:"changes,omitempty"`  // newest last, bounded
 	Rejected    []Rejection        `json:"rejected,omitempty"`
 	Counters    map[string]Counter `json:"counters,omitempty"` // by address of the rate limit
 }
@@ -128,6 +129,8 @@ type Delivery struct {
 	Payload string `json:"payload"`
 	// Causes are the versions of the sources the value was made from, with the blob of each.
 	Causes []Cause `json:"causes,omitempty"`
+	// Policies identifies what was applied beside the content.
+	Policies string `json:"policies,omitempty"`
 	// Triggers are the tokens of the triggers that this delivery answers.
 	Triggers map[string]string `json:"triggers,omitempty"`
 }

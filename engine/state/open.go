@@ -223,7 +223,9 @@ func (s *Local) connect(ctx context.Context, sc schema) (err error) {
 // commit needed.
 const (
 	writerParams = "_busy_timeout=10000&_txlock=immediate&_journal_mode=WAL&_synchronous=FULL" +
-		"&_pragma=cell_size_check(1)&_pragma=trusted_schema(0)&_pragma=journal_size_limit(16777216)"
+		"&_pragma=cell_size_check(1)&_pragma=trusted_schema(0)&_pragma=journal_size_limit(16777216)" +
+		// What is deleted is overwritten: a secret that was clear before it was marked is gone.
+		"&_pragma=secure_delete(1)"
 	readerParams = "_busy_timeout=10000&_pragma=cell_size_check(1)&_pragma=trusted_schema(0)&_query_only=1"
 )
 

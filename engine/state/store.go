@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -99,6 +100,20 @@ type Blob struct {
 	Hash   string
 	Data   []byte
 	Sealed bool // encrypted in the state
+}
+
+// MarshalJSON leaves the bytes of sealed blobs out: a plan that is shown or written down
+// tells no secret.
+func (b Blob) MarshalJSON() ([]byte, error) {
+	out := struct {
+		Hash   string `json:"hash"`
+		Data   []byte `json:"data,omitempty"`
+		Sealed bool   `json:"sealed,omitempty"`
+	}{b.Hash, b.Data, b.Sealed}
+	if b.Sealed {
+		out.Data = nil
+	}
+	return json.Marshal(out)
 }
 
 // Errors of a store. They are wrapped with what was being done and what to do next.

@@ -14,7 +14,7 @@ import (
 
 // ErrUnknown is part of an error after which the new content is visible but may not
 // survive a power loss. The replacement has to be done again as a whole.
-var ErrUnknown = errors.New("durability unknown: the change is visible, but may not survive a power loss")
+var ErrUnknown = fmt.Errorf("%w: the change is visible, but may not survive a power loss", providers.ErrOutcomeUnknown)
 
 // explain says what is missing and that nothing was changed.
 func explain(verb, path string, err error) error {
