@@ -51,7 +51,6 @@ type observer struct {
 	compute *plan.Computation
 	paths   map[string]address.Address          // of all sinks, made when one comes out of data
 	fresh   map[address.Address]*state.Snapshot // candidates that are accepted
-	sinks   []*plan.SinkObservation
 	outputs []*plan.OutputChange
 	diags   hcl.Diagnostics
 

@@ -124,8 +124,10 @@ func TestMarksFlowThroughFunctions(t *testing.T) {
 			t.Errorf("%s = %#v", src, val)
 		}
 	}
-	for _, src := range []string{`tonumber(sensitive("hunter2"))`, `lookup({}, sensitive("hunter2"))`, `lookup(tomap({}), sensitive("hunter2"))`,
-		`file(sensitive("hunter2"))`, `templatefile(sensitive("hunter2"), {})`, `fileset(sensitive("../hunter2"), "*")`, `timecmp(sensitive("hunter2"), "x")`} {
+	for _, src := range []string{
+		`tonumber(sensitive("hunter2"))`, `lookup({}, sensitive("hunter2"))`, `lookup(tomap({}), sensitive("hunter2"))`,
+		`file(sensitive("hunter2"))`, `templatefile(sensitive("hunter2"), {})`, `fileset(sensitive("../hunter2"), "*")`, `timecmp(sensitive("hunter2"), "x")`,
+	} {
 		_, diags := eval(t, src, funcs, nil)
 		if !diags.HasErrors() || strings.Contains(diags.Error(), "hunter2") {
 			t.Errorf("%s: %v", src, diags)

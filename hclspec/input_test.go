@@ -56,8 +56,13 @@ variable "any" { type = any }
 variable "untyped" {}
 `)
 	inputs, diags := CollectInputs(spec, InputOptions{Flags: []InputFlag{
-		{"var", `text=["x"]`}, {"var", "number=9007199254740993"}, {"var", "bool=true"}, {"var", `list=["a", "b"]`},
-		{"var", `object={ a = 1 }`}, {"var", `any=[1]`}, {"var", `untyped=[1]`},
+		{"var", `text=["x"]`},
+		{"var", "number=9007199254740993"},
+		{"var", "bool=true"},
+		{"var", `list=["a", "b"]`},
+		{"var", `object={ a = 1 }`},
+		{"var", `any=[1]`},
+		{"var", `untyped=[1]`},
 	}})
 	if len(diags) > 0 {
 		t.Fatal(messages(diags))

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
@@ -140,7 +142,12 @@ func problem(summary string, err error) hcl.Diagnostics {
 // sentence makes an error's text one: Go's begin small and end without a stop.
 func sentence(s string) string {
 	s = strings.TrimRight(s, "\n")
-	if s == "" || strings.HasSuffix(s, ".") {
+	if s == "" {
+		return s
+	}
+	first, size := utf8.DecodeRuneInString(s)
+	s = string(unicode.ToUpper(first)) + s[size:]
+	if strings.HasSuffix(s, ".") {
 		return s
 	}
 	return s + "."

@@ -54,7 +54,7 @@ func (a *app) apply(cmd *cobra.Command, f *planFlags, dir string, auto bool) err
 		r.stream = view.NewStream(r.out, time.Now)
 		r.stream.Version(hclspec.Version)
 		if !auto {
-			return r.fail(problem("Approval needed", errors.New("With --json there is nobody to ask; add --auto-approve")))
+			return r.fail(problem("Approval needed", errors.New("with --json there is nobody to ask; add --auto-approve")))
 		}
 	}
 	opts := a.options(cmd, &f.configFlags, dir)

@@ -11,7 +11,7 @@ import (
 // confirm asks on the terminal; only "yes" is a yes.
 func (a *app) confirm(ctx context.Context, question string) (bool, error) {
 	if !isTerminal(a.Stdin) {
-		return false, errors.New("There is no terminal to ask on; add --auto-approve to go on without asking")
+		return false, errors.New("there is no terminal to ask on; add --auto-approve to go on without asking")
 	}
 	fmt.Fprintf(a.Stderr, "\n%s\n  Only 'yes' will be accepted to approve.\n\n  Enter a value: ", question)
 	answer := make(chan string, 1)

@@ -96,7 +96,9 @@ func BenchmarkCommitOne(b *testing.B) {
 	for b.Loop() {
 		round++
 		row, blob := bigSink(round%1000, round)
-		mustCommit(b, s, &Batch{Sinks: []*Sink{row}, Blobs: []Blob{blob},
-			History: []Entry{{Address: row.Address, Time: time.Unix(int64(round), 0), Action: "update"}}})
+		mustCommit(b, s, &Batch{
+			Sinks: []*Sink{row}, Blobs: []Blob{blob},
+			History: []Entry{{Address: row.Address, Time: time.Unix(int64(round), 0), Action: "update"}},
+		})
 	}
 }

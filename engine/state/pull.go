@@ -33,8 +33,10 @@ func Pull(ctx context.Context, r Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := Document{FormatVersion: PullFormat, Lineage: l.Lineage, Serial: l.Serial, Shared: l.Shared,
-		Sources: sorted(l.Sources), Sinks: sorted(l.Sinks), History: append([]Entry{}, history...)}
+	d := Document{
+		FormatVersion: PullFormat, Lineage: l.Lineage, Serial: l.Serial, Shared: l.Shared,
+		Sources: sorted(l.Sources), Sinks: sorted(l.Sinks), History: append([]Entry{}, history...),
+	}
 	data, err := json.MarshalIndent(d, "", "  ")
 	return append(data, '\n'), err
 }

@@ -12,7 +12,8 @@ func checkRefs(t interface {
 	Helper()
 	Fatal(...any)
 	Errorf(string, ...any)
-}, s *Local) {
+}, s *Local,
+) {
 	t.Helper()
 	l, err := s.Load(contextOf(t))
 	if err != nil {
@@ -76,8 +77,10 @@ func TestUnknownContentIsRefused(t *testing.T) {
 	for name, b := range map[string]*Batch{
 		"neither stored nor given": {Sources: []*Source{source("x", HashOf([]byte("a")))}},
 		"given under a wrong name": {Sources: []*Source{source("x", wrong.Hash)}, Blobs: []Blob{wrong}},
-		"sealed under a plain hash": {Sources: []*Source{source("x", HashOf([]byte("a")))},
-			Blobs: []Blob{{Hash: HashOf([]byte("a")), Data: []byte("a"), Sealed: true}}},
+		"sealed under a plain hash": {
+			Sources: []*Source{source("x", HashOf([]byte("a")))},
+			Blobs:   []Blob{{Hash: HashOf([]byte("a")), Data: []byte("a"), Sealed: true}},
+		},
 		"no address":                           {Sources: []*Source{{}}},
 		"an address that cannot be read again": {Sources: []*Source{source("1")}},
 	} {

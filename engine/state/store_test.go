@@ -61,8 +61,10 @@ func source(name string, blobs ...string) *Source {
 }
 
 func sink(name, payload string) *Sink {
-	return &Sink{Address: address.Of(address.Sink, "file", name), Kind: "file",
-		Acknowledged: &Delivery{ID: "d", Payload: payload, At: time.Unix(1e9, 0).UTC()}}
+	return &Sink{
+		Address: address.Of(address.Sink, "file", name), Kind: "file",
+		Acknowledged: &Delivery{ID: "d", Payload: payload, At: time.Unix(1e9, 0).UTC()},
+	}
 }
 
 func blobOf(text string) Blob { return Blob{Hash: HashOf([]byte(text)), Data: []byte(text)} }
@@ -72,8 +74,10 @@ func TestWhatIsCommittedIsLoaded(t *testing.T) {
 	s := mustOpen(t, path)
 	b := blobOf("hello")
 	row := source("app", b.Hash)
-	mustCommit(t, s, &Batch{Sources: []*Source{row}, Sinks: []*Sink{sink("a", b.Hash)}, Blobs: []Blob{b},
-		Shared: map[string]Counter{"rate_limit.x.y": {time.Unix(1, 0).UTC()}}})
+	mustCommit(t, s, &Batch{
+		Sources: []*Source{row}, Sinks: []*Sink{sink("a", b.Hash)}, Blobs: []Blob{b},
+		Shared: map[string]Counter{"rate_limit.x.y": {time.Unix(1, 0).UTC()}},
+	})
 	if row.Revision != 1 {
 		t.Errorf("revision %d, want 1", row.Revision)
 	}
@@ -145,7 +149,8 @@ func TestAMissingStateReadsAsAnEmptyOne(t *testing.T) {
 	if _, err := r.Blob(t.Context(), "sha256:00"); !errors.Is(err, ErrNoBlob) {
 		t.Errorf("blob: %v", err)
 	}
-	if r.Keyed("x") != r.Keyed("x") || r.Keyed("x") == mustRead(t, path).Keyed("x") {
+	first := r.Keyed("x")
+	if again := r.Keyed("x"); first != again || first == mustRead(t, path).Keyed("x") {
 		t.Error("Keyed without a key must be steady within a reader and match nothing else")
 	}
 	if _, err := os.Stat(filepath.Dir(path)); !os.IsNotExist(err) {
@@ -169,8 +174,10 @@ func TestMergeLetsTheLaterBatchWin(t *testing.T) {
 	a, b := source("a"), source("b")
 	later := source("b")
 	batch := &Batch{Sources: []*Source{a, b}, DeleteSinks: []address.Address{sink("x", "").Address}}
-	batch.Merge(&Batch{Sources: []*Source{later}, DeleteSources: []address.Address{a.Address}, Sinks: []*Sink{sink("x", "")},
-		Shared: map[string]Counter{"c": {time.Unix(1, 0)}}})
+	batch.Merge(&Batch{
+		Sources: []*Source{later}, DeleteSources: []address.Address{a.Address}, Sinks: []*Sink{sink("x", "")},
+		Shared: map[string]Counter{"c": {time.Unix(1, 0)}},
+	})
 	s := mustOpen(t, testPath(t))
 	later.Validator = "later"
 	mustCommit(t, s, batch)

@@ -111,8 +111,10 @@ func TestNoControlCharacterIsWritten(t *testing.T) {
 	a := sink("file", "x")
 	for _, e := range []engine.Event{
 		engine.DeliveryStarted{Address: a, Action: plan.Create, Target: evil},
-		engine.DeliveryRetried{Address: a, Err: evil}, engine.DeliveryFinished{Address: a, Err: evil},
-		engine.DeliverySkipped{Address: a, Reason: evil}, engine.LookFinished{Address: a, Problem: plan.Failed, Reason: evil},
+		engine.DeliveryRetried{Address: a, Err: evil},
+		engine.DeliveryFinished{Address: a, Err: evil},
+		engine.DeliverySkipped{Address: a, Reason: evil},
+		engine.LookFinished{Address: a, Problem: plan.Failed, Reason: evil},
 		engine.Accepted{Address: a, Version: evil},
 	} {
 		NewLines(&b).Event(e)

@@ -25,8 +25,10 @@ func sampleDiagnostics(t *testing.T) (hcl.Diagnostics, Sources) {
 		}
 	}
 	return append(diags,
-		&hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unsupported argument", Subject: at("pth", "pth"),
-			Detail: `An argument named "pth" is not expected here. Did you mean "path"?`},
+		&hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Unsupported argument", Subject: at("pth", "pth"),
+			Detail: `An argument named "pth" is not expected here. Did you mean "path"?`,
+		},
 		&hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Wrong content", Subject: at("jsonencode", "})"), Detail: "Several lines are wrong."},
 		&hcl.Diagnostic{Severity: hcl.DiagError, Summary: "No configuration files", Detail: "The directory x holds no .hcl files."},
 	), src

@@ -81,8 +81,12 @@ func ApplyText(r engine.Result, destroy bool) string {
 		n     int
 		words string
 	}{
-		{r.Forgotten, "forgotten"}, {r.Adopted, "adopted"}, {r.Accepted, plural(r.Accepted, "value") + " accepted"},
-		{r.Deferred, "deferred"}, {r.Skipped, "skipped"}, {r.Failed, "failed"},
+		{r.Forgotten, "forgotten"},
+		{r.Adopted, "adopted"},
+		{r.Accepted, plural(r.Accepted, "value") + " accepted"},
+		{r.Deferred, "deferred"},
+		{r.Skipped, "skipped"},
+		{r.Failed, "failed"},
 	} {
 		if c.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.words))

@@ -83,8 +83,10 @@ func sampleSources() []*plan.SourceChange {
 			Standing: plan.Accepted, Problem: plan.Rejected, Reason: "refused by rule.assert.sane: timeout_seconds out of range: 0.",
 			PreviousVersion: "v8", Version: "v9", Before: plan.Of(object("timeout", 10)), After: plan.Of(object("timeout", 0)),
 			Changes: plan.ValueChanges(object("timeout", 10), object("timeout", 0)),
-			Checks: []plan.Check{{Address: "rule.assert.sane", Object: "source.http.bad", Status: "fail", Severity: "error",
-				Findings: []string{"timeout_seconds out of range: 0.", "evil \x1b[31m\u202etext"}}},
+			Checks: []plan.Check{{
+				Address: "rule.assert.sane", Object: "source.http.bad", Status: "fail", Severity: "error",
+				Findings: []string{"timeout_seconds out of range: 0.", "evil \x1b[31m\u202etext"},
+			}},
 		},
 		{
 			Address: source("http", "down"), Kind: "http", Identity: "https://down.example.com/", Action: plan.NoOp,
@@ -102,8 +104,10 @@ func sampleSources() []*plan.SourceChange {
 			Problem: plan.Blocked, Reason: "waiting for first push",
 		},
 		{Address: source("static", "same"), Kind: "static", Action: plan.NoOp, Standing: plan.Accepted},
-		{Address: source("file", "format"), Kind: "file", Identity: "/srv/app/defaults.yaml", Action: plan.NoOp,
-			Standing: plan.Accepted, FormatOnly: true, PreviousVersion: "sha256:aa", Version: "sha256:aa"},
+		{
+			Address: source("file", "format"), Kind: "file", Identity: "/srv/app/defaults.yaml", Action: plan.NoOp,
+			Standing: plan.Accepted, FormatOnly: true, PreviousVersion: "sha256:aa", Version: "sha256:aa",
+		},
 	}
 }
 
@@ -161,8 +165,10 @@ func sampleSinks() []*plan.SinkChange {
 		{
 			Address: sink("file", "waits"), Kind: "file", Target: "/etc/waits", Action: plan.NoOp, Wanted: plan.Update,
 			Reasons: []string{"content changed"}, Before: plan.Of(file("a\n", "0600")), After: plan.Of(file("b\n", "0600")), Lines: lines("a\n", "b\n"),
-			Wait: &plan.Wait{Kind: plan.Deferred, On: "rate_limit.sliding_window.gentle", Until: day.Add(time.Hour),
-				Reason: "rate_limit.sliding_window.gentle lets the next delivery pass at 2026-03-01T13:00:00Z"},
+			Wait: &plan.Wait{
+				Kind: plan.Deferred, On: "rate_limit.sliding_window.gentle", Until: day.Add(time.Hour),
+				Reason: "rate_limit.sliding_window.gentle lets the next delivery pass at 2026-03-01T13:00:00Z",
+			},
 		},
 		{
 			Address: sink("exec", "after"), Kind: "exec", Target: "true", Action: plan.NoOp, Wanted: plan.NoOp,
@@ -173,12 +179,18 @@ func sampleSinks() []*plan.SinkChange {
 			Wait:   &plan.Wait{Kind: plan.RejectedByOwn, Reason: "refused by rule.assert.port"},
 			Checks: []plan.Check{{Address: "rule.assert.port", Object: "sink.file.refused", Status: "fail", Severity: "error", Findings: []string{"port must be set."}}},
 		},
-		{Address: sink("file", "adopted"), Kind: "file", Target: "/etc/a", Action: plan.Adopt, Wanted: plan.Adopt,
-			Reasons: []string{"the target already holds the wanted content"}, After: plan.Of(file("a\n", "0600"))},
-		{Address: sink("file", "removed"), Kind: "file", Target: "/etc/r", Action: plan.Delete, Wanted: plan.Delete,
-			Reasons: []string{"on_destroy is delete"}, Before: plan.Of(file("a\n", "0600"))},
-		{Address: sink("file", "forgotten"), Kind: "file", Target: "/etc/f", Action: plan.Forget, Wanted: plan.Forget,
-			Reasons: []string{"no longer declared; the target stays as it is (on_destroy is keep)"}},
+		{
+			Address: sink("file", "adopted"), Kind: "file", Target: "/etc/a", Action: plan.Adopt, Wanted: plan.Adopt,
+			Reasons: []string{"the target already holds the wanted content"}, After: plan.Of(file("a\n", "0600")),
+		},
+		{
+			Address: sink("file", "removed"), Kind: "file", Target: "/etc/r", Action: plan.Delete, Wanted: plan.Delete,
+			Reasons: []string{"on_destroy is delete"}, Before: plan.Of(file("a\n", "0600")),
+		},
+		{
+			Address: sink("file", "forgotten"), Kind: "file", Target: "/etc/f", Action: plan.Forget, Wanted: plan.Forget,
+			Reasons: []string{"no longer declared; the target stays as it is (on_destroy is keep)"},
+		},
 		{Address: sink("file", "same"), Kind: "file", Target: "/etc/s", Action: plan.NoOp, Wanted: plan.NoOp},
 	}
 }
@@ -206,8 +218,10 @@ func sampleLedger() State {
 	snk := sink("file", "app")
 	l.Sinks[snk] = &state.Sink{
 		Address: snk, Kind: "file", Target: "/etc/app.json", Sequence: 3,
-		Acknowledged: &state.Delivery{ID: "dlv_1", Fingerprint: "sha256:f", Hash: "sha256:0123456789abcdef0123", At: day,
-			Causes: []state.Cause{{Source: src, Version: "v1"}}},
+		Acknowledged: &state.Delivery{
+			ID: "dlv_1", Fingerprint: "sha256:f", Hash: "sha256:0123456789abcdef0123", At: day,
+			Causes: []state.Cause{{Source: src, Version: "v1"}},
+		},
 		Pending: &state.Delivery{ID: "dlv_2", At: day.Add(time.Minute), Attempts: 3, Error: "permission denied\x1b[2J"},
 		Revisions: []state.Revision{
 			{Number: 1, Time: day, Delivery: "dlv_1", Cause: `source.http.app at "v1"`, Size: 1234, Hash: "sha256:0123456789abcdef0123"},

@@ -146,8 +146,10 @@ func Ledger(w io.Writer, l *state.Ledger) error {
 		Sources       []*state.Source          `json:"sources"`
 		Sinks         []*state.Sink            `json:"sinks"`
 		Shared        map[string]state.Counter `json:"shared,omitempty"`
-	}{FormatVersion: "1.0", Lineage: l.Lineage, Serial: l.Serial, Shared: l.Shared,
-		Sources: sorted(l.Sources), Sinks: sorted(l.Sinks)}
+	}{
+		FormatVersion: "1.0", Lineage: l.Lineage, Serial: l.Serial, Shared: l.Shared,
+		Sources: sorted(l.Sources), Sinks: sorted(l.Sinks),
+	}
 	return writeJSON(w, out)
 }
 

@@ -45,7 +45,7 @@ func checkNames(t *testing.T, s providers.Sink) {
 	if !isHash(s.Fingerprint()) {
 		t.Errorf("Fingerprint = %q, want sha256:...", s.Fingerprint())
 	}
-	if s.Fingerprint() != s.Fingerprint() {
+	if first, second := s.Fingerprint(), s.Fingerprint(); first != second {
 		t.Error("two calls of Fingerprint differ")
 	}
 }

@@ -48,7 +48,7 @@ func New(o Options, env providers.Env) (*Client, error) {
 // be handed to every step of it.
 func (c *Client) Begin(ctx context.Context) (context.Context, *Progress, context.CancelFunc) {
 	p := &Progress{timeout: c.timeout}
-	cancel := context.CancelFunc(func() {})
+	var cancel context.CancelFunc
 	if c.timeout > 0 {
 		ctx, cancel = context.WithTimeoutCause(ctx, c.timeout, errTimeout)
 	} else {

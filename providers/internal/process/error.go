@@ -74,21 +74,27 @@ func (r *run) stopped(res Result, why error) error {
 // explainStart says why a program did not start.
 func explainStart(c Command, path string, err error) error {
 	if _, dirErr := os.Stat(c.Dir + "/."); c.Dir != "" && dirErr != nil {
-		return &Error{Program: c.Args[0], ExitCode: -1, Err: dirErr,
-			Reason: "could not be started in its directory " + c.Dir}
+		return &Error{
+			Program: c.Args[0], ExitCode: -1, Err: dirErr,
+			Reason: "could not be started in its directory " + c.Dir,
+		}
 	}
 	reason := "could not be started"
 	switch {
 	case errors.Is(err, ErrNotFound):
 		reason = "was not found"
 	case errors.Is(err, syscall.ETXTBSY):
-		return providers.Temporary(&Error{Program: c.Args[0], ExitCode: -1, Err: err,
-			Reason: fmt.Sprintf("is being written to just now (%s)", path)})
+		return providers.Temporary(&Error{
+			Program: c.Args[0], ExitCode: -1, Err: err,
+			Reason: fmt.Sprintf("is being written to just now (%s)", path),
+		})
 	case errors.Is(err, syscall.ENOEXEC):
 		reason = fmt.Sprintf("is no program for this machine, and no script: %s has no line \"#!/...\" at its start", path)
 	case errors.Is(err, syscall.E2BIG):
-		return providers.Permanent(&Error{Program: c.Args[0], ExitCode: -1, Err: err,
-			Reason: "could not be started: its arguments and environment are too long; hand large data over by stdin"})
+		return providers.Permanent(&Error{
+			Program: c.Args[0], ExitCode: -1, Err: err,
+			Reason: "could not be started: its arguments and environment are too long; hand large data over by stdin",
+		})
 	case errors.Is(err, fs.ErrPermission):
 		reason = fmt.Sprintf("may not be executed: %s lacks the right to execute it, or its file system forbids it", path)
 	case errors.Is(err, fs.ErrNotExist):

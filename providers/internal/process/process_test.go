@@ -371,7 +371,7 @@ func TestDisplayIsCut(t *testing.T) {
 	if got := Display([]string{"a", long, "b"}); len(got) > 210 || !strings.HasSuffix(got, "...") {
 		t.Errorf("%d bytes: %s", len(got), got)
 	}
-	if got := Display([]string{"/bin/x", "", "a\nb", "--flag=v", "{candidate}"}); got != fmt.Sprintf(`/bin/x "" "a\nb" --flag=v {candidate}`) {
+	if got := Display([]string{"/bin/x", "", "a\nb", "--flag=v", "{candidate}"}); got != `/bin/x "" "a\nb" --flag=v {candidate}` {
 		t.Errorf("got %s", got)
 	}
 }

@@ -84,8 +84,10 @@ stdin = "hello"`)
 		return string(b)
 	}
 	env := strings.Split(read("env"), "\n")
-	for _, want := range []string{"APP=x", "TIDEGATE_DELIVERY_ID=d-1", "TIDEGATE_ADDRESS=sink.exec.x", "TIDEGATE_CHANGES_OMITTED=0",
-		`TIDEGATE_CHANGES=[{"address":"sink.file.a","path":"","action":"update","before":1,"after":2}]`} {
+	for _, want := range []string{
+		"APP=x", "TIDEGATE_DELIVERY_ID=d-1", "TIDEGATE_ADDRESS=sink.exec.x", "TIDEGATE_CHANGES_OMITTED=0",
+		`TIDEGATE_CHANGES=[{"address":"sink.file.a","path":"","action":"update","before":1,"after":2}]`,
+	} {
 		if !slices.Contains(env, want) {
 			t.Errorf("%s is missing in %q", want, env)
 		}

@@ -58,7 +58,7 @@ func TestFaultH1ConnectTimeout(t *testing.T) {
 func TestFaultH3MetadataAddress(t *testing.T) {
 	_, err := fetch(t, "http://169.254.169.254/latest/meta-data/")
 	wantError(t, err, providers.ClassPermanent, "never dialled")
-	r := record(t, http.RedirectHandler("http://169.254.169.254/latest/meta-data/", 302).ServeHTTP)
+	r := record(t, http.RedirectHandler("http://169.254.169.254/latest/meta-data/", http.StatusFound).ServeHTTP)
 	_, err = fetch(t, r.URL, `follow_redirects = true`)
 	wantError(t, err, providers.ClassPermanent, "GET http://169.254.169.254/latest/meta-data/: ", "never dialled")
 }
