@@ -95,11 +95,26 @@ func (o *observer) run(ctx context.Context) {
 		for _, a := range wave {
 			nodes = append(nodes, o.expand(o.prog.nodes[a])...)
 		}
-		results := make([]seen, len(nodes))
-		o.each(nodes, func(i int) { results[i] = o.see(ctx, nodes[i]) })
-		for _, r := range results {
-			o.merge(ctx, r)
+		// Sources wait for others, so all of a wave are asked at once. The rest is a matter of
+		// processors, and taken in portions, so that a wave's intermediate results are never
+		// there all at the same time.
+		rest := slices.DeleteFunc(slices.Clone(nodes), func(n *node) bool { return n.addr.Type == address.Source })
+		o.portion(ctx, slices.DeleteFunc(nodes, func(n *node) bool { return n.addr.Type != address.Source }))
+		for portion := range slices.Chunk(rest, portionSize) {
+			o.portion(ctx, portion)
 		}
+	}
+}
+
+const portionSize = 1000
+
+// portion sees some nodes of one wave side by side, then takes in what they brought, in order.
+func (o *observer) portion(ctx context.Context, nodes []*node) {
+	results := make([]seen, len(nodes))
+	o.each(nodes, func(i int) { results[i] = o.see(ctx, nodes[i]) })
+	for i, r := range results {
+		o.merge(ctx, r)
+		results[i] = seen{}
 	}
 }
 
