@@ -358,11 +358,19 @@ func (r *run) adopt(c *plan.SinkChange, b *state.Batch) {
 		number = nextRevision(row)
 	}
 	row.Revisions = addRevision(row.Revisions, state.Revision{
-		Number: number, Time: d.At, Delivery: d.ID, Cause: causeText(d.Causes), Size: c.Size, Hash: d.Hash, Payload: d.Payload,
+		Number: number, Time: d.At, Delivery: d.ID, Cause: causeText(d.Causes), Size: c.Size, Hash: hashOf(&d), Payload: d.Payload,
 	})
 	b.Blobs = append(b.Blobs, c.Blobs...)
 	b.History = append(b.History, r.entry(c, "adopt", row))
 	r.save(b, row)
+}
+
+// hashOf is the hash of what was delivered: of the content, or of all that a program got.
+func hashOf(d *state.Delivery) string {
+	if d.Hash == "" {
+		return d.Fingerprint
+	}
+	return d.Hash
 }
 
 func nextRevision(row *state.Sink) int64 {
@@ -427,7 +435,7 @@ func (r *run) acknowledge(c *plan.SinkChange, o outcome, b *state.Batch) {
 	} else {
 		row.Revisions = addRevision(row.Revisions, state.Revision{
 			Number: nextRevision(row), Time: d.At, Delivery: d.ID, Cause: causeText(d.Causes),
-			Size: c.Size, Hash: d.Hash, Payload: d.Payload,
+			Size: c.Size, Hash: hashOf(&d), Payload: d.Payload,
 		})
 	}
 	b.History = append(b.History, r.entry(c, action, row))
@@ -437,10 +445,7 @@ func (r *run) acknowledge(c *plan.SinkChange, o outcome, b *state.Batch) {
 func (r *run) entry(c *plan.SinkChange, action string, row *state.Sink) state.Entry {
 	e := state.Entry{Address: c.Address, Time: time.Now(), Action: action, Size: c.Size, Cause: strings.Join(c.Reasons, "; ")}
 	if c.Delivery != nil {
-		e.Delivery, e.Hash = c.Delivery.ID, c.Delivery.Hash
-		if e.Hash == "" {
-			e.Hash = c.Delivery.Fingerprint
-		}
+		e.Delivery, e.Hash = c.Delivery.ID, hashOf(c.Delivery)
 		if cause := causeText(c.Delivery.Causes); cause != "" {
 			e.Cause = cause
 		}

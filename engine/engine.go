@@ -96,6 +96,12 @@ func load(opts Options, validate bool) (*Engine, hcl.Diagnostics) {
 	path, more := e.findState()
 	e.statePath = path
 	diags = append(diags, more...)
+	if s := spec.Settings; s.Listener != nil {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagWarning, Summary: "The listener is not used", Subject: &s.ListenerRange,
+			Detail: "The listener block is for apply --watch, which this version does not have.",
+		})
+	}
 	prog, more := compile(spec, e.opts, validate, !diags.HasErrors())
 	e.prog = prog
 	diags = append(diags, more...)
