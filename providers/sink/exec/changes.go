@@ -2,9 +2,16 @@ package exec
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+
+	"tidegate/providers"
 )
 
 // maxChanges is how long the value of TIDEGATE_CHANGES may be: systems limit the
@@ -38,10 +45,25 @@ func cut(changes []byte, limit int) (short []byte, omitted int, err error) {
 	return append(short, ']'), omitted, nil
 }
 
-// writeChanges puts all changes into a file that only this user can read. A process that is
-// killed leaves it in the directory for temporary files; it holds no secrets.
-func writeChanges(changes []byte) (path string, err error) {
-	f, err := os.CreateTemp("", "tidegate-changes-*.json") // 0600
+// leftMark is part of the names of one sink's files of changes, by which Sweep knows them.
+func leftMark(env providers.Env) string {
+	sum := sha256.Sum256([]byte(env.ModuleDir + "\n" + env.Address))
+	return "tidegate-changes-" + hex.EncodeToString(sum[:8]) + "-"
+}
+
+// Sweep removes the file of changes of a delivery that was killed.
+func (s *sink) Sweep(context.Context) error {
+	left, err := filepath.Glob(filepath.Join(os.TempDir(), s.left+"*.json"))
+	for _, path := range left {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
+}
+
+// writeChanges puts all changes into a file that only this user can read, in the directory
+// for temporary files. It holds no secrets.
+func (s *sink) writeChanges(changes []byte) (path string, err error) {
+	f, err := os.CreateTemp("", s.left+"*.json") // 0600
 	if err != nil {
 		return "", fmt.Errorf("make the file of changes: %w", err)
 	}

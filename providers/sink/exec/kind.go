@@ -71,7 +71,7 @@ func build(c *Config, env providers.Env) (providers.Sink, error) {
 		return nil, providers.AttributeErrorf("success_codes", "%d is no exit status; they go from 0 to 255", c.SuccessCodes[i])
 	}
 	s := &sink{
-		target: process.DisplayIn(c.Command, env), fingerprint: fingerprint(c), success: c.SuccessCodes,
+		target: process.DisplayIn(c.Command, env), fingerprint: fingerprint(c), success: c.SuccessCodes, left: leftMark(env),
 		command: process.Command{
 			Args: c.Command, Dir: process.Dir(c.Dir, env),
 			Env: process.Environment(env.Environ, c.Env), Timeout: c.Timeout.Value(),

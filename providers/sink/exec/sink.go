@@ -21,9 +21,13 @@ type sink struct {
 	success     []int
 	command     process.Command
 	secrets     []string
+	left        string // begins the names of its files of changes
 }
 
-var _ providers.Sink = (*sink)(nil)
+var (
+	_ providers.Sink    = (*sink)(nil)
+	_ providers.Sweeper = (*sink)(nil)
+)
 
 func (s *sink) Target() string      { return s.target }
 func (s *sink) Fingerprint() string { return s.fingerprint }
@@ -44,7 +48,7 @@ func (s *sink) Write(ctx context.Context, d providers.Delivery) error {
 	if err != nil {
 		return err
 	}
-	file, err := writeChanges(d.Changes)
+	file, err := s.writeChanges(d.Changes)
 	if err != nil {
 		return err
 	}
