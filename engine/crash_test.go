@@ -63,7 +63,12 @@ sink "http" "h%d" {
 }
 `, i, url, i, i)
 	}
-	return newModule(t, "main.hcl", b.String())
+	m := newModule(t, "main.hcl", b.String())
+	if err := os.Mkdir(m.path("tmp"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	m.environ = append(m.environ, "TMPDIR="+m.path("tmp"))
+	return m
 }
 
 // publish replaces the source as its owner would, whole.
