@@ -21,7 +21,7 @@ func runModule(t *testing.T, programs int) *module {
 	for i := range programs {
 		fmt.Fprintf(&b, `
 sink "exec" "e%02[1]d" {
-  command = ["/bin/sh", "-c", "touch started; echo $1 >> e%02[1]d.log; while [ ! -e go ]; do sleep 0.01; done; echo done >> e%02[1]d.log", "sh", source.file.v.text]
+  command = ["/bin/sh", "-c", "touch started; echo $1 >> e%02[1]d.log; while [ ! -e go ] && [ -e started ]; do sleep 0.01; done; echo done >> e%02[1]d.log", "sh", source.file.v.text]
   timeout = "60s"
 }
 `, i)

@@ -143,7 +143,7 @@ func (m *module) slowApply() (cmd *exec.Cmd, letGo func()) {
 // slowSink is a program that waits until the file go exists.
 const slowSink = `
 sink "exec" "slow" {
-  command  = ["/bin/sh", "-c", ": > started; while [ ! -e go ]; do sleep 0.02; done"]
+  command  = ["/bin/sh", "-c", ": > started; while [ ! -e go ] && [ -e started ]; do sleep 0.02; done"]
   timeout  = "60s"
   triggers = [sink.file.app]
 }
