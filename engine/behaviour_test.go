@@ -500,3 +500,31 @@ sink "http" "notify" {
 		}
 	}
 }
+
+func TestTriggeredSinkWaitsWithWhatTriggersIt(t *testing.T) {
+	m := newModule(t, "v.txt", "one", "main.hcl", `
+source "file" "v" { path = "v.txt" }
+rate_limit "sliding_window" "slow" {
+  max = 1
+  per = "1h"
+}
+sink "file" "f" {
+  path        = "f.txt"
+  content     = source.file.v.text
+  rate_limits = [rate_limit.sliding_window.slow]
+}
+sink "exec" "reload" {
+  command  = ["sh", "-c", "echo run >> runs.txt"]
+  triggers = [sink.file.f]
+}
+`)
+	m.mustApply()
+	m.write("v.txt", "two")
+	p, _ := m.mustApply()
+	c := sinkChange(t, p, "sink.exec.reload")
+	if c.Wait == nil || c.Wait.Kind != plan.Deferred || c.Wait.On != "sink.file.f" {
+		t.Errorf("the triggered sink: %s, wait %+v; want it deferred with sink.file.f", c.Action, c.Wait)
+	}
+	m.wantFile("f.txt", "one")
+	m.wantFile("runs.txt", "run\n")
+}

@@ -112,10 +112,38 @@ const portionSize = 1000
 func (o *observer) portion(ctx context.Context, nodes []*node) {
 	results := make([]seen, len(nodes))
 	o.each(nodes, func(i int) { results[i] = o.see(ctx, nodes[i]) })
+	o.longestWaitingFirst(results)
 	for i, r := range results {
 		o.merge(ctx, r)
 		results[i] = seen{}
 	}
+}
+
+// longestWaitingFirst orders the users of shared limits among themselves by what they last
+// got; everything else stays where it is.
+func (o *observer) longestWaitingFirst(results []seen) {
+	var places []int
+	var users []seen
+	for i, r := range results {
+		if slices.ContainsFunc(r.node.limits, func(a address.Address) bool { return o.limits.Shared(a.String()) }) {
+			places, users = append(places, i), append(users, r)
+		}
+	}
+	slices.SortStableFunc(users, func(a, b seen) int { return o.lastServed(a.node.addr).Compare(o.lastServed(b.node.addr)) })
+	for i, place := range places {
+		results[place] = users[i]
+	}
+}
+
+// lastServed is when a source last accepted or a sink last got something, zero for never.
+func (o *observer) lastServed(a address.Address) time.Time {
+	if s := o.ledger.Sources[a].Current(); s != nil {
+		return s.AcceptedAt
+	}
+	if row := o.ledger.Sinks[a]; row != nil && row.Acknowledged != nil {
+		return row.Acknowledged.At
+	}
+	return time.Time{}
 }
 
 // expand returns the instances of a block that are part of this observation. Without
@@ -254,9 +282,9 @@ func (o *observer) mergeSource(l *look) {
 	n := o.prog.nodes[l.Address]
 	switch choice.Problem {
 	case plan.Failed:
-		o.complain(n, "Source failed", fmt.Sprintf("%s: %s. %s", l.Address, strings.TrimSuffix(choice.Reason, "."), standingWords(choice)))
+		o.complain(n, "Source failed", fmt.Sprintf("%s: %s. %s", l.Address, strings.TrimSuffix(choice.Reason, "."), standingWords(choice, row)))
 	case plan.Rejected:
-		o.complain(n, "Candidate rejected", fmt.Sprintf("%s: %s. %s", l.Address, strings.Join(rejections(l.Checks), "; "), standingWords(choice)))
+		o.complain(n, "Candidate rejected", fmt.Sprintf("%s: %s. %s", l.Address, strings.Join(rejections(l.Checks), "; "), standingWords(choice, row)))
 	}
 }
 
@@ -273,12 +301,15 @@ func rejections(checks []plan.Check) []string {
 	return out
 }
 
-func standingWords(c plan.Choice) string {
+func standingWords(c plan.Choice, row *state.Source) string {
 	switch c.Standing {
 	case plan.Accepted:
 		return "The accepted value stays in use."
 	case plan.Fallback:
 		return "The fallback stands in."
+	}
+	if row.Current() != nil {
+		return "The accepted value cannot be read, so what depends on it is left as it is."
 	}
 	return "Nothing was ever accepted, so what depends on it is left as it is."
 }

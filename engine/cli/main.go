@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -27,6 +28,8 @@ func Main(kinds []*providers.Kind) {
 	// A reader that goes away is an error of the write, not the death of an apply. Ignoring
 	// the signal would be inherited by the programs we run; taking it is not.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	// net/http hands what a server sends out of turn to the standard logger, unredacted.
+	log.SetOutput(io.Discard)
 	os.Exit(Run(ctx, Process{
 		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(),
 	}, kinds))

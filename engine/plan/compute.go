@@ -297,7 +297,9 @@ func (c *Computation) triggerTokens(o *SinkObservation, planned bool) map[string
 		if row := c.ledger.Sinks[t.Sink]; row != nil {
 			writes = row.Writes
 		}
-		if up := c.sinks[t.Sink]; planned && up != nil && up.Counts {
+		// One that would write if it did not have to wait fires too, so that this sink is seen
+		// to wait with it.
+		if up := c.sinks[t.Sink]; planned && up != nil && (up.Counts || up.Wait != nil && up.Wanted.Delivers()) {
 			writes++
 		}
 		out[t.Name] = fmt.Sprintf("writes:%d", writes)

@@ -29,6 +29,9 @@ func NewLimits(limits map[string]Limiter, l *state.Ledger, now time.Time) *Limit
 	return out
 }
 
+// Shared reports whether the named limit has one counter for all its users.
+func (l *Limits) Shared(name string) bool { return l.limits[name].Shared }
+
 // next returns the time at which all the named limits allow one more, and which of them is
 // the last to do so.
 func (l *Limits) next(names []string, own map[string]state.Counter) (until time.Time, which string) {
