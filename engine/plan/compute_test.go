@@ -230,6 +230,13 @@ func TestFirstContact(t *testing.T) {
 			want: says{app: "no-op for update drift content (blocked)"},
 		},
 		{
+			name:  "nor by a delivery that supersedes another",
+			bug:   "what supersedes a failed delivery is not held against the guard of the first contact",
+			rows:  rows{rowOf(app, adopted("v1"), open("v9", withError))},
+			sinks: seen{file(app, "v2", from(true), holding("theirs"), onDrift("warn"))},
+			want:  says{app: "no-op for update drift content (blocked)"},
+		},
+		{
 			name:  "a fallback is delivered where nothing is",
 			sinks: seen{file(app, "v1", from(true)), program(reload, "x", from(true))},
 			want:  says{app: "create new counts", reload: "create new counts"},
@@ -594,6 +601,14 @@ func TestWaits(t *testing.T) {
 				"waits for sink.file.app, which is blocked: no value"},
 		},
 		{
+			name:   "who is triggered by a deferred sink waits with it",
+			rows:   rows{rowOf(app, acked("v1"), counted(name)), rowOf(reload, acked("r", answering(app.String(), "writes:3")))},
+			limits: one,
+			sinks:  seen{file(app, "v2", holding("v1"), limitedBy(name)), program(reload, "r", triggeredBy(app))},
+			want:   says{reload: "no-op for update (deferred)"},
+			reason: says{reload: "triggered by sink.file.app / sink.file.app: waits for sink.file.app, which is deferred: " + deferred},
+		},
+		{
 			name: "a sink that is restored while its update waits is waited for all the same",
 			rows: rows{
 				rowOf(app, acked("v1"), counted(name)), rowOf(reload, acked("r", answering(app.String(), "writes:3"))),
@@ -609,15 +624,6 @@ func TestWaits(t *testing.T) {
 			rows:  rows{rowOf(app, acked("v1"))},
 			sinks: seen{file(app, "v2", holding("v1"), blocked(BlockedBy)), file(notify, "v1", holding("v1"), after(app))},
 			want:  says{notify: "no-op for adopt (blocked)"},
-		},
-		{
-			name: "and counts for nobody before its turn",
-			bug:  "an adoption that waits is planned with counts, so that what it triggers seems wanted already",
-			rows: rows{rowOf(app, acked("v1")), rowOf(notify, acked("v1"), func(row *state.Sink) { row.Target = "/etc/old" })},
-			sinks: seen{
-				file(app, "v2", holding("v1"), blocked(BlockedBy)), file(notify, "v1", holding("v1"), after(app)),
-			},
-			want: says{notify: "no-op for adopt (blocked)"},
 		},
 		{
 			name:  "a repair that failed is still a repair when it is tried again",
@@ -678,9 +684,9 @@ func TestRefusedDeliveryLetsNothingPass(t *testing.T) {
 	if got := describe(out, l.Sinks[app]); got != "no-op for update (rejected)" {
 		t.Errorf("the refused sink: %s", got)
 	}
-	// What it triggers has nothing to answer, what depends on it waits.
-	if got := describe(c.Sink(program(reload, "r", triggeredBy(app))), l.Sinks[reload]); got != "no-op" {
-		t.Errorf("the triggered sink: %s, want no-op", got)
+	// What it triggers and what depends on it wait with it.
+	if got := describe(c.Sink(program(reload, "r", triggeredBy(app))), l.Sinks[reload]); got != "no-op for update (blocked)" {
+		t.Errorf("the triggered sink: %s, want blocked", got)
 	}
 	if got := describe(c.Sink(program(notify, "n2", after(app))), l.Sinks[notify]); got != "no-op for update (blocked)" {
 		t.Errorf("the sink that depends on it: %s, want blocked", got)

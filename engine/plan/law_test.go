@@ -1,0 +1,636 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/zclconf/go-cty/cty"
+	"pgregory.net/rapid"
+
+	"tidegate/engine/state"
+	"tidegate/hclspec/address"
+	"tidegate/hclspec/mark"
+)
+
+// world is a model of everything around Compute: files, a configuration of three sinks, and an
+// apply that does to ledger and files what the engine does, from the plan alone.
+//
+// app and conf are files, conf depends on app; reload is a program that both trigger. Contents
+// are v1, v2, ...: a higher number is newer.
+type world struct {
+	ledger *state.Ledger
+	files  map[string]block
+	now    time.Time
+	limits map[string]Limiter
+	sinks  []*declared
+	sent   map[address.Address][]string // contents that were delivered, in order
+}
+
+// declared is the configuration of one sink.
+type declared struct {
+	addr      address.Address
+	opaque    bool
+	target    string
+	block     block
+	secret    bool
+	blocked   WaitKind // "" where it can be rendered
+	onDrift   string
+	fallback  bool
+	limits    []string
+	triggers  []Trigger
+	dependsOn []address.Address
+}
+
+var conf = address.Of(address.Sink, "file", "conf")
+
+func (w *world) declared(a address.Address) *declared {
+	return w.sinks[slices.IndexFunc(w.sinks, func(d *declared) bool { return d.addr == a })]
+}
+
+func version(n int) string { return "v" + strconv.Itoa(n) }
+
+func number(content string) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(content, "v"))
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// observe looks at the model as the observer does at the world.
+func (w *world) observe(d *declared) *SinkObservation {
+	row := w.ledger.Sinks[d.addr]
+	unrenderable := d.blocked == BlockedBy
+	if unrenderable && (row == nil || row.Acknowledged == nil) {
+		o := &SinkObservation{Address: d.addr, Kind: d.addr.Kind, Opaque: true, OnDrift: d.onDrift, DependsOn: d.dependsOn}
+		blocked(BlockedBy)(o)
+		return o
+	}
+	if unrenderable {
+		o := &SinkObservation{
+			Address: d.addr, Kind: d.addr.Kind, Target: row.Target, OnDrift: d.onDrift, Opaque: d.opaque,
+			DependsOn: d.dependsOn, Last: lastOf(row),
+		}
+		blocked(BlockedBy)(o)
+		o.Sensitive = o.Last.Sensitive
+		w.read(o, blockOf(o.Last.Payload.Values))
+		if o.Sensitive && o.HeldHash != "" {
+			o.HeldHash = keyed(o.HeldHash)
+		}
+		return o
+	}
+	o := file(d.addr, d.block.Content, onDrift(d.onDrift), from(d.fallback), limitedBy(d.limits...), after(d.dependsOn...))
+	o.Target, o.Opaque, o.Triggers = d.target, d.opaque, d.triggers
+	o.Payload, o.Policies = payloadOf(o.Kind, d.block), d.block.Mode
+	if d.blocked != "" {
+		blocked(d.blocked)(o)
+	}
+	if d.opaque {
+		o.Hash, o.Content = "", nil
+	}
+	w.read(o, d.block)
+	if d.secret {
+		secretly(o)
+	} else {
+		plainly(o)
+	}
+	withLast(o, row)
+	o.ConfigChanged = o.Last != nil && len(o.Differs) > 0 && blockOf(o.Last.Payload.Values).Mode != d.block.Mode
+	return o
+}
+
+func (w *world) read(o *SinkObservation, want block) {
+	if o.Opaque {
+		return
+	}
+	held, exists := w.files[o.Target]
+	if !exists {
+		return
+	}
+	holding(held.Content)(o)
+	if held.Mode != want.Mode {
+		o.Differs = []string{fmt.Sprintf("mode %s, not %s", held.Mode, want.Mode)}
+	}
+}
+
+func (w *world) plan() *Plan {
+	in := &Input{Now: w.now, Ledger: w.ledger, Limits: w.limits}
+	for _, d := range w.sinks {
+		in.Sinks = append(in.Sinks, w.observe(d))
+	}
+	return Compute(in, NewLimits(w.limits, w.ledger, w.now))
+}
+
+// fate is how one delivery ends.
+type fate int
+
+const (
+	works   fate = iota
+	fails        // the target is as it was
+	lost         // nobody knows, and the target is as it was
+	reached      // nobody knows, and the target was written
+)
+
+// apply carries a plan out. It returns the changes that were begun, by address.
+func (w *world) apply(p *Plan, fates map[address.Address]fate) map[address.Address]*SinkChange {
+	begun := map[address.Address]*SinkChange{}
+	broken := map[address.Address]bool{}
+	for _, c := range p.Sinks {
+		row := w.ledger.Sinks[c.Address].Clone()
+		if row == nil {
+			row = &state.Sink{Address: c.Address}
+		}
+		row.Kind, row.Target = c.Kind, c.Target
+		switch {
+		case c.Remember:
+			row.Acknowledged = w.delivery(c)
+		case c.Action == NoOp:
+			continue
+		case slices.ContainsFunc(c.DependsOn, func(a address.Address) bool { return broken[a] }):
+			broken[c.Address] = true
+			continue
+		case c.Action == Adopt:
+			d := w.delivery(c)
+			d.Adopted = row.Acknowledged == nil
+			if c.Counts {
+				row.Writes++
+			}
+			row.Acknowledged, row.Pending, row.Sequence = d, nil, c.Sequence
+		default:
+			begun[c.Address] = c
+			broken[c.Address] = !w.deliver(c, row, fates[c.Address])
+		}
+		w.ledger.Sinks[c.Address] = row
+	}
+	w.ledger.Serial++
+	return begun
+}
+
+// delivery is what the ledger says of a planned delivery; its payload is the blob that the
+// plan carries.
+func (w *world) delivery(c *SinkChange) *state.Delivery {
+	d := *c.Delivery
+	if d.Payload == "" || !c.Repair || c.Payload != nil {
+		d.Payload = string(c.Payload.Values)
+	}
+	return &d
+}
+
+func (w *world) deliver(c *SinkChange, row *state.Sink, f fate) (fine bool) {
+	counted := row.Pending != nil && row.Pending.ID == c.Delivery.ID
+	if !counted && !c.Repair {
+		for _, name := range c.Limits {
+			if limit := w.limits[name]; limit.Shared {
+				w.ledger.Shared[name] = limit.Take(w.ledger.Shared[name], w.now)
+			} else {
+				if row.Counters == nil {
+					row.Counters = map[string]state.Counter{}
+				}
+				row.Counters[name] = limit.Take(row.Counters[name], w.now)
+			}
+		}
+	}
+	d := w.delivery(c)
+	d.Attempts++
+	row.Pending, row.Sequence = d, c.Sequence
+	if f == works || f == reached {
+		b := blockOf(c.Payload.Values)
+		w.sent[c.Address] = append(w.sent[c.Address], b.Content)
+		if !w.declared(c.Address).opaque {
+			w.files[w.written(c)] = b
+		}
+	}
+	switch f {
+	case works:
+		row.Acknowledged, row.Pending = d, nil
+		d.Error, d.Unknown = "", false
+		row.Writes++
+	case fails:
+		d.Error = "exit status 1"
+	default:
+		d.Unknown = true
+	}
+	return f == works
+}
+
+// written is the path that a block names; a restored block names the old one.
+func (w *world) written(c *SinkChange) string {
+	if row := w.ledger.Sinks[c.Address]; c.Repair && row != nil {
+		return row.Target
+	}
+	return c.Target
+}
+
+// draw makes a world in which anything may have happened before.
+func draw(t *rapid.T) *world {
+	w := &world{
+		ledger: ledgerOf(), files: map[string]block{}, now: noon, sent: map[address.Address][]string{},
+		limits: map[string]Limiter{"own": window(1), "all": sharedWindow(2)},
+	}
+	drawBlock := func(name string) block {
+		return block{version(rapid.IntRange(1, 3).Draw(t, name)), rapid.SampledFrom([]string{"0644", "0600"}).Draw(t, "mode of "+name)}
+	}
+	for _, a := range []address.Address{app, conf, reload} {
+		d := &declared{
+			addr: a, target: targetOf(a), block: drawBlock(a.Name), opaque: a == reload,
+			secret:   rapid.IntRange(0, 3).Draw(t, "secret") == 0,
+			onDrift:  rapid.SampledFrom([]string{"repair", "repair", "warn", "ignore"}).Draw(t, "on_drift"),
+			fallback: rapid.IntRange(0, 4).Draw(t, "fallback") == 0,
+			blocked:  rapid.SampledFrom([]WaitKind{"", "", "", "", BlockedBy, RejectedByOwn}).Draw(t, "blocked"),
+			limits:   rapid.SampledFrom([][]string{nil, {"own"}, {"all"}, {"own", "all"}}).Draw(t, "limits"),
+		}
+		w.sinks = append(w.sinks, d)
+		w.drawRow(t, d, drawBlock)
+		if !d.opaque && rapid.IntRange(0, 3).Draw(t, "exists") > 0 {
+			w.files[d.target] = drawBlock("held")
+			if rapid.IntRange(0, 3).Draw(t, "foreign") == 0 {
+				w.files[d.target] = block{"theirs", "0644"}
+			}
+		}
+	}
+	w.declared(conf).dependsOn = []address.Address{app}
+	r := w.declared(reload)
+	for _, a := range []address.Address{app, conf} {
+		if rapid.Bool().Draw(t, "triggered by "+a.Name) {
+			triggeredBy(a)(&SinkObservation{})
+			r.triggers = append(r.triggers, Trigger{Name: a.String(), Sink: a})
+			r.dependsOn = append(r.dependsOn, a)
+		}
+	}
+	if rapid.Bool().Draw(t, "triggered by a value") {
+		r.triggers = append(r.triggers, Trigger{Name: "local.port", Token: rapid.SampledFrom([]string{"80", "81"}).Draw(t, "token")})
+	}
+	return w
+}
+
+// drawRow draws what the ledger says of a sink, if anything.
+func (w *world) drawRow(t *rapid.T, d *declared, drawBlock func(string) block) {
+	drawDelivery := func(id string) *state.Delivery {
+		b := drawBlock(id)
+		out := delivered(id, b.Content)
+		out.Payload, out.Policies = string(payloadOf(d.addr.Kind, b).Values), b.Mode
+		if d.opaque {
+			out.Hash = ""
+			out.Triggers = map[string]string{}
+			for _, name := range []string{app.String(), conf.String(), "local.port"} {
+				if rapid.Bool().Draw(t, "answers "+name) {
+					out.Triggers[name] = rapid.SampledFrom([]string{"writes:3", "writes:2", "80"}).Draw(t, "token")
+				}
+			}
+		}
+		// A sink that turns from plain to secret while its content changes is left out: see
+		// the known rows of TestSensitiveFlip.
+		if d.secret && out.Fingerprint != fingerprintOf(d.block.Content) {
+			asSecret(out)
+		}
+		return out
+	}
+	past := rapid.SampledFrom([]string{"none", "acknowledged", "acknowledged", "pending", "both", "both"}).Draw(t, "past")
+	if past == "none" {
+		return
+	}
+	row := rowOf(d.addr)
+	if rapid.IntRange(0, 3).Draw(t, "counted") == 0 {
+		row.Counters = map[string]state.Counter{"own": full}
+	}
+	if past != "pending" {
+		row.Acknowledged = drawDelivery("dlv_ack_" + d.addr.Name)
+		row.Acknowledged.Adopted = rapid.IntRange(0, 3).Draw(t, "adopted") == 0
+	}
+	if past != "acknowledged" {
+		row.Pending = drawDelivery("dlv_open_" + d.addr.Name)
+		if rapid.Bool().Draw(t, "interrupted") {
+			interrupted(row.Pending)
+		} else {
+			withError(row.Pending)
+		}
+	}
+	// A moved target whose value is refused is left out: see the known row of TestMovedTarget.
+	if d.blocked == "" && rapid.IntRange(0, 4).Draw(t, "moved") == 0 {
+		row.Target = "/etc/old/" + d.addr.Name
+	}
+	w.ledger.Sinks[d.addr] = row
+}
+
+// After an apply that works nothing is left but what waits, and what nobody is to touch.
+func TestPlanAfterApplyIsEmpty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := draw(t)
+		first := w.plan()
+		for _, c := range first.Sinks {
+			checkChange(t, w, c)
+		}
+		w.apply(first, nil)
+		second := w.plan()
+		for i, c := range second.Sinks {
+			row := w.ledger.Sinks[c.Address]
+			if lost := c.Remember && first.Sinks[i].Wait != nil; lost {
+				continue // see TestAddedTriggerIsNotLost
+			}
+			if c.Action != NoOp || c.Remember || c.Delivery != nil {
+				t.Errorf("after %s\nthe plan is %s %q", describe(first.Sinks[i], row), describe(c, row), c.Reasons)
+			}
+			if c.Wanted != NoOp && c.Wait == nil {
+				t.Errorf("%s waits for nothing", c.Address)
+			}
+			if c.Drift != nil && c.Drift.Policy == "repair" && c.Wait == nil {
+				t.Errorf("%s is not repaired", c.Address)
+			}
+		}
+		if second.Acts() {
+			t.Errorf("the plan after an apply acts: %+v", second.Summary())
+		}
+	})
+}
+
+// checkChange holds one planned change against what must be true of any.
+func checkChange(t *rapid.T, w *world, c *SinkChange) {
+	d, row := w.declared(c.Address), w.ledger.Sinks[c.Address]
+	if (c.Delivery != nil) != (c.Action == Adopt || c.Action.Delivers() || c.Remember) {
+		t.Errorf("%s: %s has delivery %v", c.Address, c.Action, c.Delivery)
+	}
+	if c.Wait != nil && c.Action != NoOp && !c.Repair {
+		t.Errorf("%s acts although it waits: %s", c.Address, describe(c, row))
+	}
+	if c.Delivery == nil {
+		return
+	}
+	if row != nil && c.Delivery.ID == "" || c.Payload == nil {
+		t.Errorf("%s: a delivery without identity or payload: %+v", c.Address, c)
+	}
+	// What is delivered is the wanted content or the acknowledged one, and the latter only to
+	// restore it.
+	content := strings.TrimPrefix(strings.TrimPrefix(c.Delivery.Fingerprint, "hmac-"), "fp:")
+	if got := blockOf(c.Payload.Values).Content; got != content {
+		t.Errorf("%s: the payload holds %s, the delivery says %s", c.Address, got, content)
+	}
+	restores := c.Repair && row.Acknowledged != nil && content == blockOf([]byte(row.Acknowledged.Payload)).Content
+	if content != d.block.Content && !restores {
+		t.Errorf("%s: %s delivers %s, wanted is %s", c.Address, describe(c, row), content, d.block.Content)
+	}
+	if c.Repair && d.onDrift != "repair" {
+		t.Errorf("%s is repaired with on_drift %s", c.Address, d.onDrift)
+	}
+	checkFallback(t, w, c)
+}
+
+// A fallback is never written over bytes that we did not write.
+func checkFallback(t *rapid.T, w *world, c *SinkChange) {
+	d, row := w.declared(c.Address), w.ledger.Sinks[c.Address]
+	held, exists := w.files[c.Target]
+	// What was only adopted is left out: see the known rows of TestFirstContact.
+	if !d.fallback || !c.Action.Delivers() || !exists || row != nil && row.Acknowledged != nil && row.Acknowledged.Adopted {
+		return
+	}
+	ours := row != nil && row.Acknowledged != nil && row.Target == c.Target
+	attempted := row != nil && row.Pending != nil && held.Content == blockOf([]byte(row.Pending.Payload)).Content
+	if !ours && !attempted && held.Content != d.block.Content {
+		t.Errorf("%s: a fallback replaces %q: %s %q", c.Address, held.Content, describe(c, row), c.Reasons)
+	}
+}
+
+// A trigger that comes with the update it is to follow is owed an answer also where its sink
+// had to wait, or was never begun.
+func TestAddedTriggerIsNotLost(t *testing.T) {
+	t.Skip("known: what a new trigger fired by is not remembered, so that the next plan takes it for answered")
+	one := map[string]Limiter{"one": window(1)}
+	for name, counters := range map[string]func(*state.Sink){"deferred": counted("one"), "interrupted": func(*state.Sink) {}} {
+		l := ledgerOf(rowOf(app, acked("v1")), rowOf(reload, acked("r"), counters))
+		p := compute(l, one, withLast(file(app, "v2", holding("v1")), l.Sinks[app]), program(reload, "r", triggeredBy(app), limitedBy("one")))
+		if c := changeOf(t, p, reload); c.Wanted != Update {
+			t.Errorf("%s: the new trigger does not fire: %s", name, describe(c, l.Sinks[reload]))
+		}
+		// The file is written, the program is not begun.
+		l.Sinks[app] = rowOf(app, acked("v2"), func(row *state.Sink) { row.Writes++ })
+		if c := changeOf(t, p, reload); c.Remember {
+			l.Sinks[reload].Acknowledged = c.Delivery
+		}
+		p = compute(l, one, file(app, "v2", holding("v2")), program(reload, "r", triggeredBy(app), limitedBy("one")))
+		if c := changeOf(t, p, reload); c.Wanted != Update {
+			t.Errorf("%s: the program is never told: %s", name, describe(c, l.Sinks[reload]))
+		}
+	}
+}
+
+// A delivery that fails is wanted again: the same content under the same identity.
+func TestFailedDeliveryIsWantedAgain(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := draw(t)
+		p := w.plan()
+		fates := map[address.Address]fate{}
+		for _, c := range p.Sinks {
+			fates[c.Address] = rapid.SampledFrom([]fate{works, fails, lost, reached}).Draw(t, "fate of "+c.Address.Name)
+		}
+		begun := w.apply(p, fates)
+		again := w.plan()
+		for a, first := range begun {
+			if fates[a] == works || first.Wait != nil {
+				continue // a revision that is restored meanwhile is none of the wanted value
+			}
+			c := changeOf(&testing.T{}, again, a)
+			if !c.Action.Delivers() {
+				t.Errorf("%s failed (%d) and is %s", a, fates[a], describe(c, w.ledger.Sinks[a]))
+				continue
+			}
+			if c.Delivery.ID != first.Delivery.ID || c.Delivery.Fingerprint != first.Delivery.Fingerprint || c.Sequence != first.Sequence {
+				t.Errorf("%s failed (%d) as %s number %d and is wanted again as %s number %d: %q",
+					a, fates[a], first.Delivery.ID, first.Sequence, c.Delivery.ID, c.Sequence, c.Reasons)
+			}
+			if diff := cmp.Diff(first.Payload, c.Payload); diff != "" {
+				t.Errorf("%s is repeated with another payload (-first +again):\n%s", a, diff)
+			}
+		}
+	})
+}
+
+// Whatever fails and whoever interferes on the way: what is delivered is never older than what
+// was acknowledged, and in the end the newest value is everywhere.
+func TestNeverOlderAndNeverDropped(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := draw(t)
+		clear(w.ledger.Sinks)
+		clear(w.files)
+		for _, d := range w.sinks {
+			d.block, d.onDrift, d.fallback, d.secret, d.blocked = block{version(1), "0644"}, "repair", false, false, ""
+		}
+		newest := map[address.Address]int{}
+		step := func(fates map[address.Address]fate) {
+			p := w.plan()
+			for _, c := range p.Sinks {
+				if c.Delivery == nil {
+					continue
+				}
+				if n := number(blockOf(c.Payload.Values).Content); n < newest[c.Address] {
+					t.Errorf("%s delivers %d after %d was acknowledged: %s", c.Address, n, newest[c.Address], describe(c, w.ledger.Sinks[c.Address]))
+				}
+			}
+			w.apply(p, fates)
+			for a, row := range w.ledger.Sinks {
+				if row.Acknowledged != nil {
+					newest[a] = max(newest[a], number(blockOf([]byte(row.Acknowledged.Payload)).Content))
+				}
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"another value": func(t *rapid.T) {
+				d := rapid.SampledFrom(w.sinks).Draw(t, "sink")
+				d.block.Content = version(number(d.block.Content) + 1)
+			},
+			"blocked or not": func(t *rapid.T) {
+				d := rapid.SampledFrom(w.sinks).Draw(t, "sink")
+				d.blocked = rapid.SampledFrom([]WaitKind{"", BlockedBy, RejectedByOwn}).Draw(t, "by")
+			},
+			"somebody writes": func(t *rapid.T) {
+				w.files[rapid.SampledFrom(w.sinks).Draw(t, "sink").target] = block{"theirs", "0644"}
+			},
+			"somebody deletes": func(t *rapid.T) {
+				delete(w.files, rapid.SampledFrom(w.sinks).Draw(t, "sink").target)
+			},
+			"time passes": func(t *rapid.T) {
+				w.now = w.now.Add(time.Duration(rapid.IntRange(1, 70).Draw(t, "minutes")) * time.Minute)
+			},
+			"apply": func(t *rapid.T) {
+				fates := map[address.Address]fate{}
+				for _, d := range w.sinks {
+					fates[d.addr] = rapid.SampledFrom([]fate{works, works, fails, lost, reached}).Draw(t, "fate")
+				}
+				step(fates)
+			},
+		})
+		for _, d := range w.sinks {
+			d.blocked = ""
+		}
+		for range 4 {
+			w.now = w.now.Add(2 * time.Hour)
+			step(nil)
+		}
+		for _, d := range w.sinks {
+			row := w.ledger.Sinks[d.addr]
+			if row == nil || row.Pending != nil || blockOf([]byte(row.Acknowledged.Payload)) != d.block {
+				t.Fatalf("%s is not in step with %v: %+v", d.addr, d.block, row)
+			}
+			if sent := w.sent[d.addr]; sent[len(sent)-1] != d.block.Content || !d.opaque && w.files[d.target] != d.block {
+				t.Errorf("%s: sent %v, holds %v, want %v", d.addr, sent, w.files[d.target], d.block)
+			}
+		}
+		if p := w.plan(); p.HasChanges() {
+			t.Errorf("the last plan has changes: %+v", p.Summary())
+		}
+	})
+}
+
+// Compute is a function: the same values give the same plan, and the ledger is as it was.
+func TestComputeChangesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := draw(t)
+		before := marshal(t, slices.Collect(maps.Values(map[string]any{"": rowsOf(w.ledger)})))
+		first, second := marshal(t, w.plan()), marshal(t, w.plan())
+		if diff := cmp.Diff(first, second); diff != "" {
+			t.Errorf("the same values give two plans:\n%s", diff)
+		}
+		if diff := cmp.Diff(before, marshal(t, slices.Collect(maps.Values(map[string]any{"": rowsOf(w.ledger)})))); diff != "" {
+			t.Errorf("the ledger changed:\n%s", diff)
+		}
+	})
+}
+
+func rowsOf(l *state.Ledger) map[string]*state.Sink {
+	out := map[string]*state.Sink{}
+	for a, row := range l.Sinks {
+		out[a.String()] = row
+	}
+	return out
+}
+
+// A plan comes back from its JSON with everything that is no secret. Payloads and replaced
+// bytes travel as blobs; the bytes of sealed ones stay behind.
+func TestPlanSurvivesJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := draw(t)
+		w.ledger.Sources[origin] = source(accepted("v1"))
+		p := w.plan()
+		looks := map[string]*SourceObservation{
+			"candidate": saw(stored("v1"), fetched("v2"), underLimit("own")), "failed": saw(stored("v1"), lookFailed),
+			"rejected": saw(stored("v1"), fetched("v2"), refused), "same": saw(stored("v1"), same),
+		}
+		look := looks[rapid.SampledFrom([]string{"candidate", "failed", "rejected", "same"}).Draw(t, "look")]
+		c := NewComputation(w.ledger, NewLimits(w.limits, w.ledger, w.now), w.now, false)
+		c.Source(look)
+		p.Sources, p.Shared = c.Plan(nil).Sources, c.Plan(nil).Shared
+		p.ForgetSources = []address.Address{{Type: address.Source, Kind: "file", Name: "old", Key: address.StringKey(`a"b`)}}
+		p.Outputs = []*OutputChange{{Name: "port", Value: Of(cty.NumberIntVal(80)), Known: true}}
+		p.Limits = []*Limit{{Address: "rate_limit.x.own", Kind: "x", Values: Of(cty.ObjectVal(attrs{"max": cty.NumberIntVal(1)}))}}
+		for _, c := range p.Sinks {
+			if c.Payload != nil {
+				c.Blobs = append(c.Blobs, state.Blob{Hash: "blob", Data: c.Payload.Values})
+			}
+		}
+		text := marshal(t, p)
+		var got *Plan
+		if err := json.Unmarshal([]byte(text), &got); err != nil {
+			t.Fatalf("%s\nis not read: %v", text, err)
+		}
+		redacted := cmp.Comparer(func(a, b Value) bool {
+			if a.IsAbsent() || b.IsAbsent() {
+				return a.IsAbsent() == b.IsAbsent()
+			}
+			return mark.Redact(a.Value).RawEquals(mark.Redact(b.Value))
+		})
+		if diff := cmp.Diff(p, got, redacted, sameValues[1], cmpopts.IgnoreFields(SinkChange{}, "Payload", "Replaces"),
+			cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("the plan after its JSON (-before +after):\n%s", diff)
+		}
+		if diff := cmp.Diff(p.Summary(), got.Summary()); diff != "" {
+			t.Errorf("its summary:\n%s", diff)
+		}
+	})
+}
+
+// The JSON of a plan holds no secret: neither in values nor in diffs nor in blobs.
+func TestJSONOfAPlanHoldsNoSecret(t *testing.T) {
+	look := saw(fetched(canary), func(o *SourceObservation) {
+		o.Fresh.Sensitive, o.Fresh.Key, o.Fresh.Blob = true, "hmac-1", "hmac-2"
+		o.Fresh.Version, o.Validator, o.Value = "2", "etag-2", secret(o.Value)
+	})
+	row := rowOf(app, acked("old "+canary, asSecret))
+	for name, sink := range map[string]*SinkObservation{
+		"update":      file(app, "new "+canary, holding("old "+canary), secretly),
+		"repair":      file(app, "old "+canary, holding("their "+canary), secretly),
+		"unmarked":    file(app, "harmless", holding("old "+canary), plainly),
+		"in step":     file(app, "old "+canary, holding("old "+canary), secretly),
+		"not renderd": unrendered(row, holding("their "+canary), func(o *SinkObservation) { o.Sensitive, o.HeldHash = true, "hmac-3" }),
+	} {
+		l := ledgerOf(row)
+		hide := func(s string) string { return "hmac-" + strconv.Itoa(len(s)) }
+		for _, s := range []*string{&sink.Fingerprint, &sink.OtherFingerprint, &sink.Hash, &sink.OtherHash, &sink.HeldHash, &sink.OtherHeldHash} {
+			if strings.Contains(*s, canary) {
+				*s = hide(*s)
+			}
+		}
+		row.Acknowledged.Fingerprint, row.Acknowledged.Hash, row.Acknowledged.Payload = "hmac-f", "hmac-h", string(row.Acknowledged.Payload)
+		o := withLast(sink, row)
+		row := row.Clone()
+		row.Acknowledged.Payload = "hmac-p"
+		l.Sinks[app] = row
+		p := Compute(&Input{Now: noon, Ledger: l, Sources: []*SourceObservation{look}, Sinks: seen{o}}, NewLimits(nil, l, noon))
+		for _, c := range p.Sinks {
+			if c.Payload != nil {
+				c.Blobs = append(c.Blobs, state.Blob{Hash: "hmac-b", Data: c.Payload.Values, Sealed: true})
+			}
+		}
+		if text := marshal(t, p); strings.Contains(text, canary) {
+			t.Errorf("%s: the plan tells a secret:\n%s", name, text)
+		}
+		if p.Sources[0].Action != Read {
+			t.Errorf("%s: the candidate is %s", name, p.Sources[0].Action)
+		}
+	}
+}
