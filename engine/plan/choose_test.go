@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -229,10 +230,18 @@ func TestHistoriesOfASourceAreBounded(t *testing.T) {
 	}
 }
 
+// inSecret marks a snapshot as one whose bytes are kept encrypted, as it is stored.
+func inSecret(s *state.Snapshot) {
+	s.Key, s.Blob = keyed(s.Key), keyed(s.Blob)
+	if err := json.Unmarshal([]byte(`{"sensitive": true, "sealed": true}`), s); err != nil {
+		panic(err)
+	}
+}
+
 // What was accepted before it was a secret does not stay in the state in clear.
 func TestSecretSnapshotDropsThePlainOnes(t *testing.T) {
 	secret := func(o *SourceObservation) {
-		o.Fresh.Sensitive, o.Fresh.Key, o.Fresh.Blob = true, keyed(o.Fresh.Key), keyed(o.Fresh.Blob)
+		inSecret(o.Fresh)
 		o.Value, o.Accepted = o.Value.Mark(mark.Sensitive), o.Accepted.Mark(mark.Sensitive)
 	}
 	got := change(source(accepted("v2", "v1")), saw(stored("v2"), fetched("v2"), secret))

@@ -96,8 +96,8 @@ func TestAcknowledgedValueIsWanted(t *testing.T) {
 		                  | missing                                | as acknowledged | foreign                                | opaque
 		acknowledged      | create new repair counts drift missing | no-op           | update new repair counts drift content | no-op
 		adopted           | create new repair counts drift missing | no-op           | update new repair counts drift content | no-op
-		other failed      | create new counts drift missing        | adopt new       | update new counts drift content        | update new counts
-		other interrupted | create new counts drift missing        | adopt new       | update new counts drift content        | update new counts
+		other failed      | -                                      | adopt new       | -                                      | update new counts
+		other interrupted | -                                      | adopt new       | -                                      | update new counts
 	`)
 	for _, policy := range []string{"warn", "ignore"} {
 		grid(t, "v1", policy, `
@@ -108,6 +108,31 @@ func TestAcknowledgedValueIsWanted(t *testing.T) {
 			other interrupted | -                   | adopt new       | -                   | update new counts
 		`)
 	}
+}
+
+// Where the configuration went back to what is acknowledged, and a delivery of another value had
+// failed, drift is drift: repaired at once, or left alone.
+func TestSupersedingByTheAcknowledgedValue(t *testing.T) {
+	const bug = "the delivery is planned as an ordinary one: limited, and whatever on_drift says"
+	back := rowOf(app, acked("v1"), open("v9", withError), counted("one"))
+	one := map[string]Limiter{"one": window(1)}
+	runScenes(t, []scene{
+		{
+			name: "missing", bug: bug, rows: rows{back}, limits: one,
+			sinks: seen{file(app, "v1", limitedBy("one"))},
+			want:  says{app: "create new repair counts drift missing"},
+		},
+		{
+			name: "changed", bug: bug, rows: rows{back}, limits: one,
+			sinks: seen{file(app, "v1", holding("theirs"), limitedBy("one"))},
+			want:  says{app: "update new repair counts drift content"},
+		},
+		{
+			name: "changed, and only to be reported", bug: bug, rows: rows{back}, limits: one,
+			sinks: seen{file(app, "v1", holding("theirs"), onDrift("warn"))},
+			want:  says{app: "no-op drift content"},
+		},
+	})
 }
 
 // scene is one computation over a few sinks and what it is to say of each.

@@ -3,7 +3,6 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -330,8 +329,4 @@ var sameValues = cmp.Options{
 		return a.RawEquals(b.Value)
 	}),
 	cmp.Comparer(func(a, b address.Address) bool { return a == b }),
-}
-
-func containsAny(s string, words ...string) bool {
-	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(s, w) })
 }

@@ -3,7 +3,6 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -260,7 +259,6 @@ func draw(t *rapid.T) *world {
 	r := w.declared(reload)
 	for _, a := range []address.Address{app, conf} {
 		if rapid.Bool().Draw(t, "triggered by "+a.Name) {
-			triggeredBy(a)(&SinkObservation{})
 			r.triggers = append(r.triggers, Trigger{Name: a.String(), Sink: a})
 			r.dependsOn = append(r.dependsOn, a)
 		}
@@ -303,7 +301,8 @@ func (w *world) drawRow(t *rapid.T, d *declared, drawBlock func(string) block) {
 	}
 	if past != "pending" {
 		row.Acknowledged = drawDelivery("dlv_ack_" + d.addr.Name)
-		row.Acknowledged.Adopted = rapid.IntRange(0, 3).Draw(t, "adopted") == 0
+		// A fallback over what was only adopted is left out: see the known rows of TestFirstContact.
+		row.Acknowledged.Adopted = !d.fallback && rapid.IntRange(0, 3).Draw(t, "adopted") == 0
 	}
 	if past != "acknowledged" {
 		row.Pending = drawDelivery("dlv_open_" + d.addr.Name)
@@ -312,6 +311,10 @@ func (w *world) drawRow(t *rapid.T, d *declared, drawBlock func(string) block) {
 		} else {
 			withError(row.Pending)
 		}
+	}
+	// A limit on the way back to the acknowledged value is left out: see TestSupersedingByTheAcknowledgedValue.
+	if past == "both" && row.Acknowledged.Payload != row.Pending.Payload && blockOf([]byte(row.Acknowledged.Payload)).Content == d.block.Content {
+		d.limits = nil
 	}
 	// A moved target whose value is refused is left out: see the known row of TestMovedTarget.
 	if d.blocked == "" && rapid.IntRange(0, 4).Draw(t, "moved") == 0 {
@@ -326,13 +329,14 @@ func TestPlanAfterApplyIsEmpty(t *testing.T) {
 		w := draw(t)
 		first := w.plan()
 		for _, c := range first.Sinks {
+			t.Logf("%s: %s %q", c.Address, describe(c, w.ledger.Sinks[c.Address]), c.Reasons)
 			checkChange(t, w, c)
 		}
 		w.apply(first, nil)
 		second := w.plan()
 		for i, c := range second.Sinks {
 			row := w.ledger.Sinks[c.Address]
-			if lost := c.Remember && first.Sinks[i].Wait != nil; lost {
+			if c.Remember && first.Sinks[i].Wait != nil {
 				continue // see TestAddedTriggerIsNotLost
 			}
 			if c.Action != NoOp || c.Remember || c.Delivery != nil {
@@ -386,8 +390,7 @@ func checkChange(t *rapid.T, w *world, c *SinkChange) {
 func checkFallback(t *rapid.T, w *world, c *SinkChange) {
 	d, row := w.declared(c.Address), w.ledger.Sinks[c.Address]
 	held, exists := w.files[c.Target]
-	// What was only adopted is left out: see the known rows of TestFirstContact.
-	if !d.fallback || !c.Action.Delivers() || !exists || row != nil && row.Acknowledged != nil && row.Acknowledged.Adopted {
+	if !d.fallback || !c.Action.Delivers() || !exists {
 		return
 	}
 	ours := row != nil && row.Acknowledged != nil && row.Target == c.Target
@@ -531,12 +534,12 @@ func TestNeverOlderAndNeverDropped(t *testing.T) {
 func TestComputeChangesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := draw(t)
-		before := marshal(t, slices.Collect(maps.Values(map[string]any{"": rowsOf(w.ledger)})))
+		before := marshal(t, rowsOf(w.ledger))
 		first, second := marshal(t, w.plan()), marshal(t, w.plan())
 		if diff := cmp.Diff(first, second); diff != "" {
 			t.Errorf("the same values give two plans:\n%s", diff)
 		}
-		if diff := cmp.Diff(before, marshal(t, slices.Collect(maps.Values(map[string]any{"": rowsOf(w.ledger)})))); diff != "" {
+		if diff := cmp.Diff(before, marshal(t, rowsOf(w.ledger))); diff != "" {
 			t.Errorf("the ledger changed:\n%s", diff)
 		}
 	})
@@ -597,16 +600,17 @@ func TestPlanSurvivesJSON(t *testing.T) {
 // The JSON of a plan holds no secret: neither in values nor in diffs nor in blobs.
 func TestJSONOfAPlanHoldsNoSecret(t *testing.T) {
 	look := saw(fetched(canary), func(o *SourceObservation) {
-		o.Fresh.Sensitive, o.Fresh.Key, o.Fresh.Blob = true, "hmac-1", "hmac-2"
+		inSecret(o.Fresh)
+		o.Fresh.Key, o.Fresh.Blob = "hmac-1", "hmac-2"
 		o.Fresh.Version, o.Validator, o.Value = "2", "etag-2", secret(o.Value)
 	})
 	row := rowOf(app, acked("old "+canary, asSecret))
 	for name, sink := range map[string]*SinkObservation{
-		"update":      file(app, "new "+canary, holding("old "+canary), secretly),
-		"repair":      file(app, "old "+canary, holding("their "+canary), secretly),
-		"unmarked":    file(app, "harmless", holding("old "+canary), plainly),
-		"in step":     file(app, "old "+canary, holding("old "+canary), secretly),
-		"not renderd": unrendered(row, holding("their "+canary), func(o *SinkObservation) { o.Sensitive, o.HeldHash = true, "hmac-3" }),
+		"update":     file(app, "new "+canary, holding("old "+canary), secretly),
+		"repair":     file(app, "old "+canary, holding("their "+canary), secretly),
+		"unmarked":   file(app, "harmless", holding("old "+canary), plainly),
+		"in step":    file(app, "old "+canary, holding("old "+canary), secretly),
+		"unrendered": unrendered(row, holding("their "+canary), func(o *SinkObservation) { o.Sensitive, o.HeldHash = true, "hmac-3" }),
 	} {
 		l := ledgerOf(row)
 		hide := func(s string) string { return "hmac-" + strconv.Itoa(len(s)) }
@@ -615,7 +619,7 @@ func TestJSONOfAPlanHoldsNoSecret(t *testing.T) {
 				*s = hide(*s)
 			}
 		}
-		row.Acknowledged.Fingerprint, row.Acknowledged.Hash, row.Acknowledged.Payload = "hmac-f", "hmac-h", string(row.Acknowledged.Payload)
+		row.Acknowledged.Fingerprint, row.Acknowledged.Hash = "hmac-f", "hmac-h"
 		o := withLast(sink, row)
 		row := row.Clone()
 		row.Acknowledged.Payload = "hmac-p"
@@ -626,8 +630,22 @@ func TestJSONOfAPlanHoldsNoSecret(t *testing.T) {
 				c.Blobs = append(c.Blobs, state.Blob{Hash: "hmac-b", Data: c.Payload.Values, Sealed: true})
 			}
 		}
-		if text := marshal(t, p); strings.Contains(text, canary) {
+		text := marshal(t, p)
+		if strings.Contains(text, canary) {
 			t.Errorf("%s: the plan tells a secret:\n%s", name, text)
+		}
+		var got Plan
+		if err := json.Unmarshal([]byte(text), &got); err != nil {
+			t.Fatal(err)
+		}
+		blobs := slices.Clone(got.Sources[0].Blobs)
+		for _, c := range got.Sinks {
+			blobs = append(blobs, c.Blobs...)
+		}
+		for _, b := range blobs {
+			if strings.Contains(string(b.Data), canary) {
+				t.Errorf("%s: blob %s tells a secret: %s", name, b.Hash, b.Data)
+			}
 		}
 		if p.Sources[0].Action != Read {
 			t.Errorf("%s: the candidate is %s", name, p.Sources[0].Action)

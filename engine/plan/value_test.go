@@ -42,13 +42,17 @@ func TestShapesOfAValue(t *testing.T) {
 		{"no members", cty.EmptyTupleVal, list{}, list{}, list{}},
 		{
 			"attributes", cty.ObjectVal(attrs{"a": str("x"), "b": secret(str("y")), "c": cty.UnknownVal(cty.Bool)}),
-			object{"a": "x", "b": nil, "c": nil}, object{"b": true}, object{"c": true},
+			object{"a": "x", "b": nil, "c": nil},
+			object{"b": true},
+			object{"c": true},
 		},
 		{"map", cty.MapVal(attrs{"a": str("x"), "b": secret(str("y"))}), object{"a": "x", "b": nil}, object{"b": true}, object{}},
 		{"secret map", secret(cty.MapVal(attrs{"a": str("x")})), nil, true, object{}},
 		{
 			"list", cty.ListVal([]cty.Value{str("x"), secret(str("y")), cty.UnknownVal(cty.String)}),
-			list{"x", nil, nil}, list{false, true, false}, list{false, false, true},
+			list{"x", nil, nil},
+			list{false, true, false},
+			list{false, false, true},
 		},
 		{"set", cty.SetVal([]cty.Value{str("x")}), list{"x"}, false, false},
 		{
@@ -58,7 +62,8 @@ func TestShapesOfAValue(t *testing.T) {
 				"secret": cty.ObjectVal(attrs{"a": str("x"), "b": cty.TupleVal([]cty.Value{str("x"), secret(str("y"))})}),
 			}),
 			object{"plain": object{"a": "x"}, "list": list{"x", list{}}, "secret": object{"a": "x", "b": list{"x", nil}}},
-			object{"secret": object{"b": list{false, true}}}, object{},
+			object{"secret": object{"b": list{false, true}}},
+			object{},
 		},
 	} {
 		v := Of(c.v)
