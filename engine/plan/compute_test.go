@@ -751,6 +751,12 @@ func TestSensitiveFlip(t *testing.T) {
 			want:  says{app: "update new repair counts drift content"},
 		},
 		{
+			name:  "content that is marked since is not restored by its plain block while it waits",
+			rows:  rows{rowOf(conf, acked("c1")), rowOf(app, acked("v1"))},
+			sinks: seen{file(conf, "c1", holding("c1"), blocked(BlockedBy)), file(app, "v1", holding("theirs"), secretly, after(conf))},
+			want:  says{app: "no-op for update drift content (blocked)"},
+		},
+		{
 			name:  "content that is changed and marked at once is no drift",
 			bug:   "drift compares the keyed hash of what is held with the plain one that was acknowledged; OtherHeldHash is not used",
 			rows:  rows{rowOf(app, acked("v1"))},
@@ -829,9 +835,16 @@ func TestMovedTarget(t *testing.T) {
 		},
 		{
 			name:  "a delivery to the old one that failed is not taken up",
-			rows:  rows{rowOf(app, acked("v1"), old, open("v2", withError))},
+			rows:  rows{rowOf(app, acked("v1"), old, open("v9", withError))},
 			sinks: seen{file(app, "v2")},
 			want:  says{app: "create new counts"},
+		},
+		{
+			name:   "nor is one of the same value, which is another delivery there",
+			rows:   rows{rowOf(app, acked("v1"), old, open("v2", withError))},
+			sinks:  seen{file(app, "v2", holding("theirs"))},
+			want:   says{app: "update new counts replaces"},
+			reason: says{app: "first delivery to this target; what was delivered to /etc/old stays there"},
 		},
 		{
 			name:  "what depends on the file learns that it is another one",
@@ -908,6 +921,19 @@ func TestSequenceOfANewSinkGrowsWithTheState(t *testing.T) {
 	other := changeOf(t, compute(l, nil, file(notify, "v1")), notify)
 	if other.Delivery.ID == again.Delivery.ID {
 		t.Error("two sinks give one identity")
+	}
+}
+
+func TestReasonsOfARepetition(t *testing.T) {
+	for want, how := range map[string]func(*state.Delivery){
+		"the last delivery was interrupted and its outcome is unknown": interrupted,
+		"the last delivery failed: exit status 1":                      withError,
+	} {
+		row := rowOf(reload, acked("r1"), open("r2", how))
+		c := changeOf(t, compute(ledgerOf(row), nil, withLast(program(reload, "r2"), row)), reload)
+		if got := strings.Join(c.Reasons, "; "); got != want {
+			t.Errorf("reasons %s, want %s", got, want)
+		}
 	}
 }
 
