@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/gocty"
 
 	"tidegate/hclspec"
 	"tidegate/hclspec/address"
@@ -148,6 +149,11 @@ func (p *program) checkSettings(n *node, v cty.Value) hcl.Diagnostics {
 	fail := func(attr, summary, detail string) hcl.Diagnostics {
 		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: n.block.AttributeRange(attr).Ptr()}}
 	}
+	if v.Type().HasAttribute("retry") {
+		if d := checkRetry(v.GetAttr("retry")); d != "" {
+			return fail("retry", "Invalid retry", d)
+		}
+	}
 	switch n.addr.Type {
 	case address.Source:
 		if len(n.detectors) > 0 && v.Type().HasAttribute("interval") {
@@ -174,6 +180,26 @@ func (p *program) checkSettings(n *node, v cty.Value) hcl.Diagnostics {
 		}
 	}
 	return nil
+}
+
+// checkRetry says what makes no sense in a retry block, "" if nothing.
+func checkRetry(v cty.Value) string {
+	r := providers.DefaultRetry()
+	v, _ = mark.Reveal(v)
+	for name, into := range map[string]any{"attempts": &r.Attempts, "min": &r.Min, "max": &r.Max} {
+		if v.Type().HasAttribute(name) && v.GetAttr(name).IsKnown() {
+			if err := gocty.FromCtyValue(v.GetAttr(name), into); err != nil {
+				return ""
+			}
+		}
+	}
+	switch {
+	case r.Attempts < 1:
+		return "attempts counts the first try too, so it must be at least 1."
+	case r.Min.Value() > r.Max.Value():
+		return fmt.Sprintf("min (%s) is longer than max (%s).", r.Min, r.Max)
+	}
+	return ""
 }
 
 func attributeIs(v cty.Value, name, want string) bool {

@@ -148,6 +148,16 @@ type redactor struct{ replacer *strings.Replacer }
 // shortestSecret keeps the redactor from blanking every "a" and "1" of an output.
 const shortestSecret = 4
 
+// redactor knows the sensitive texts of the variables and of one block.
+func (p *program) redactor(v cty.Value) *redactor {
+	secrets := map[string]bool{}
+	for _, variable := range p.variables {
+		collectSecrets(variable, false, secrets)
+	}
+	collectSecrets(v, false, secrets)
+	return replacing(secrets)
+}
+
 // newRedactor knows every sensitive text of a plan and its configuration, also as JSON,
 // base64 and URL text.
 func newRedactor(prog *program, p *plan.Plan) *redactor {
@@ -165,6 +175,13 @@ func newRedactor(prog *program, p *plan.Plan) *redactor {
 	for _, c := range p.Sinks {
 		add(c.Before.Value)
 		add(c.After.Value)
+	}
+	return replacing(secrets)
+}
+
+func replacing(secrets map[string]bool) *redactor {
+	if len(secrets) == 0 {
+		return &redactor{strings.NewReplacer()}
 	}
 	var list []string
 	for s := range secrets {

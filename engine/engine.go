@@ -105,6 +105,7 @@ func load(opts Options, validate bool) (*Engine, hcl.Diagnostics) {
 	prog, more := compile(spec, e.opts, validate, !diags.HasErrors())
 	e.prog = prog
 	diags = append(diags, more...)
+	diags = append(diags, e.ownFiles()...)
 	return e, unique(diags)
 }
 
@@ -128,6 +129,39 @@ func unique(diags hcl.Diagnostics) hcl.Diagnostics {
 		}
 	}
 	return out
+}
+
+// ownFiles finds sinks that would write the state or the configuration itself.
+func (e *Engine) ownFiles() hcl.Diagnostics {
+	own := map[string]string{}
+	base := strings.TrimSuffix(e.statePath, filepath.Ext(e.statePath))
+	for _, path := range []string{e.statePath, e.statePath + "-wal", e.statePath + "-shm", base + ".lock", base + ".key"} {
+		own[resolved(path)] = "the state"
+	}
+	for name := range e.spec.Files {
+		if path, err := filepath.Abs(name); err == nil {
+			own[resolved(path)] = "the configuration"
+		}
+	}
+	var diags hcl.Diagnostics
+	for _, a := range e.prog.graph.Nodes() {
+		n := e.prog.nodes[a]
+		if what, ok := own[n.writes]; ok && n.writes != "" {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError, Summary: "Sink writes a file of Tidegate's own", Subject: n.rng.Ptr(),
+				Detail: fmt.Sprintf("%s would replace %s, which is part of %s. Give it another path.", a, n.writes, what),
+			})
+		}
+	}
+	return diags
+}
+
+// resolved follows the links of the directory of a path, as a sink's own path does.
+func resolved(path string) string {
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		return filepath.Join(dir, filepath.Base(path))
+	}
+	return path
 }
 
 // localState is the body of state "local".
@@ -225,12 +259,12 @@ func (e *Engine) State(ctx context.Context) (state.Reader, error) {
 
 // emit hands an event to the view, one at a time.
 func (e *Engine) emit(ev Event) {
-	if e.opts.Events == nil {
-		return
-	}
 	e.eventMutex.Lock()
 	defer e.eventMutex.Unlock()
-	e.opts.Events(ev)
+	logEvent(e.opts.Logger, ev)
+	if e.opts.Events != nil {
+		e.opts.Events(ev)
+	}
 }
 
 // Close releases the state and everything else the engine holds.

@@ -53,7 +53,7 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 		return l
 	}
 	if id, ok := ev.source.(providers.Identifier); ok {
-		l.Identity = id.Identity()
+		l.Identity = shownUnless(ev.values, id.Identity())
 	}
 	settings := ev.configured.Settings.(*providers.SourceSettings)
 	l.Judged = o.judgedBy(n, ev)
@@ -73,13 +73,16 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 		snapshot, err = o.fetch(ctx, n, ev.source, settings, nil)
 	}
 	if err != nil {
-		l.Err = err.Error()
+		l.Err = o.prog.redactor(ev.values).text(err.Error())
 	} else {
 		l.Validator = snapshot.Validator
 		if snapshot.NotModified && l.Validator == "" {
 			l.Validator = row.Validator
 		}
 		o.take(l, n, settings, snapshot, row.Current())
+		if l.Fresh != nil && l.Identity == mark.Redacted {
+			l.Fresh.Location = "" // it has chosen the decoder, and is not to be kept
+		}
 	}
 	o.stored(ctx, l, row, settings.Sensitive)
 	o.judge(ctx, l, n, ev, settings, row)
@@ -176,7 +179,15 @@ func (o *observer) take(l *look, n *node, s *providers.SourceSettings, snap prov
 		Blob: decode.RawHash(data), Version: snap.Version, Location: snap.Location, ContentType: snap.ContentType,
 		Parts: parts, Size: int64(len(data)), Sensitive: s.Sensitive || snap.Sensitive,
 	}
-	if fresh.Sensitive {
+	fresh.Sealed = fresh.Sensitive || snap.Private
+	if current != nil && current.Sealed {
+		if err := o.reader.KeyError(); err != nil {
+			l.text = nil
+			l.Err = fmt.Sprintf("nobody can tell whether it changed: %s", err)
+			return
+		}
+	}
+	if fresh.Sealed {
 		fresh.Blob = o.reader.Keyed(fresh.Blob)
 	}
 	if fresh.Version == "" {
@@ -192,11 +203,14 @@ func (o *observer) take(l *look, n *node, s *providers.SourceSettings, snap prov
 		l.Err = err.Error()
 		return
 	}
-	if current != nil && fresh.Blob == current.Blob && parts == current.Parts && fresh.Format == current.Format && fresh.Sensitive == current.Sensitive {
+	if current != nil && fresh.Blob == current.Blob && parts == current.Parts && fresh.Format == current.Format && fresh.Sensitive == current.Sensitive && fresh.Sealed == current.Sealed {
 		l.Same, l.text = true, data
 		return
 	}
 	value, err := decodeSnapshot(fresh, data)
+	if err != nil && fresh.Sensitive {
+		err = errors.New("it cannot be decoded; it is sensitive, so what is wrong is not shown")
+	}
 	if err == nil {
 		fresh.Key, err = decode.Key(value, o.ignored(n))
 	}
@@ -204,8 +218,10 @@ func (o *observer) take(l *look, n *node, s *providers.SourceSettings, snap prov
 		l.Err = err.Error()
 		return
 	}
-	if fresh.Sensitive {
+	if fresh.Sealed {
 		fresh.Key = o.reader.Keyed(fresh.Key)
+	}
+	if fresh.Sensitive {
 		value = value.Mark(mark.Sensitive)
 	}
 	l.Fresh, l.Data, l.Value, l.fresh = fresh, data, value, data
@@ -215,6 +231,7 @@ func (o *observer) take(l *look, n *node, s *providers.SourceSettings, snap prov
 func asFetched(s *state.Snapshot, data []byte) providers.Snapshot {
 	return providers.Snapshot{
 		NotModified: true, Data: data, ContentType: s.ContentType, Location: s.Location, Version: s.Version,
+		Private: s.Sealed && !s.Sensitive,
 	}
 }
 
@@ -474,7 +491,7 @@ func decodeSnapshot(s *state.Snapshot, data []byte) (cty.Value, error) {
 	if s.Parts {
 		return decodeParts(s.Format, data)
 	}
-	v, err := decode.Decode(decode.Format(s.Format), data, decode.Limits{MaxBytes: int64(len(data)) + 1})
+	v, err := decode.Decode(decode.Format(s.Format), data, limitsFor(data))
 	switch {
 	case errors.Is(err, decode.ErrEmpty):
 		return cty.NullVal(cty.DynamicPseudoType), nil
@@ -482,6 +499,12 @@ func decodeSnapshot(s *state.Snapshot, data []byte) (cty.Value, error) {
 		return cty.NilVal, fmt.Errorf("decode as %s: %w", s.Format, err)
 	}
 	return v, nil
+}
+
+// limitsFor lets through what passed max_bytes; aliases may write a document out to the
+// default size of sources all the same.
+func limitsFor(data []byte) decode.Limits {
+	return decode.Limits{MaxBytes: max(int64(len(data))+1, providers.DefaultMaxBytes)}
 }
 
 // decodeParts decodes a directory into a map of relative name to value.
@@ -496,7 +519,7 @@ func decodeParts(explicit string, data []byte) (cty.Value, error) {
 		format, err := decode.Choose(explicit, p.Name, "")
 		if err == nil {
 			var v cty.Value
-			if v, err = decode.Decode(format, p.Data, decode.Limits{MaxBytes: int64(len(p.Data)) + 1}); err == nil {
+			if v, err = decode.Decode(format, p.Data, limitsFor(p.Data)); err == nil {
 				out[p.Name] = v
 				continue
 			}

@@ -210,7 +210,7 @@ func (o *observer) fill(ctx context.Context, n *node, r *rendered, c *plan.SinkC
 		}
 		c.Payload = encodePayload(n.addr.Kind, o.prog.spec.Dir, v, r.settings)
 	}
-	o.storeBlobs(c)
+	o.storeBlobs(c, r.private)
 }
 
 // filled evaluates a sink for the delivery that is planned, or says why that cannot be done.
@@ -239,7 +239,7 @@ func (o *observer) filled(ctx context.Context, n *node, c *plan.SinkChange) (cty
 }
 
 // storeBlobs names the bytes that the intent needs in the ledger.
-func (o *observer) storeBlobs(c *plan.SinkChange) {
+func (o *observer) storeBlobs(c *plan.SinkChange, private bool) {
 	if c.Payload == nil {
 		return
 	}
@@ -247,7 +247,7 @@ func (o *observer) storeBlobs(c *plan.SinkChange) {
 	if err != nil {
 		panic("engine: a payload does not marshal: " + err.Error())
 	}
-	sealed := len(c.Payload.Sensitive) > 0 || isPrivate(c.After.Value)
+	sealed := private || len(c.Payload.Sensitive) > 0 || isPrivate(c.After.Value)
 	blob := func(data []byte) state.Blob {
 		b := state.Blob{Hash: decode.RawHash(data), Data: data, Sealed: sealed}
 		if sealed {

@@ -25,6 +25,7 @@ type rendered struct {
 	exposed  cty.Value
 	settings *providers.SinkSettings
 	path     string // that it writes, where it is one
+	private  bool   // not everybody may read the target
 }
 
 // render evaluates one sink, judges the rendering and reads the target.
@@ -55,7 +56,9 @@ func (o *observer) render(ctx context.Context, n *node) *rendered {
 	o.awaited(n, r)
 	o.causes(n, r)
 	o.fire(n, r)
-	o.judgeSink(ctx, n, ev, r)
+	if r.Blocked == nil {
+		o.judgeSink(ctx, n, ev, r)
+	}
 	o.readTarget(ctx, ev.sink, r)
 	o.compareLast(ctx, r, row)
 	return r
@@ -86,7 +89,7 @@ func (o *observer) wanted(n *node, ev *evaluated, r *rendered) {
 	settings := ev.configured.Settings.(*providers.SinkSettings)
 	r.policies(settings)
 	r.Values = ev.values
-	r.Target = ev.sink.Target()
+	r.Target = shownUnless(ev.values, ev.sink.Target())
 	r.Sensitive = sendsSecrets(n.kind, ev.values)
 	r.Fingerprint = ev.sink.Fingerprint()
 	if c, ok := ev.sink.(providers.Content); ok {
@@ -95,6 +98,11 @@ func (o *observer) wanted(n *node, ev *evaluated, r *rendered) {
 	}
 	if row := o.ledger.Sinks[n.addr]; r.Sensitive || row != nil && row.Acknowledged != nil && row.Acknowledged.Fingerprint != r.Fingerprint {
 		r.OtherFingerprint, r.OtherHash = o.reader.Keyed(r.Fingerprint), o.reader.Keyed(r.Hash)
+	}
+	if row := o.ledger.Sinks[n.addr]; row != nil && row.Acknowledged != nil && isKeyed(row.Acknowledged.Fingerprint) {
+		if err := o.reader.KeyError(); err != nil {
+			o.incomparable(n, r, err)
+		}
 	}
 	if r.Sensitive {
 		r.Fingerprint, r.OtherFingerprint = r.OtherFingerprint, r.Fingerprint
@@ -143,6 +151,15 @@ func policiesOf(v cty.Value) string {
 	return identity(cty.ObjectVal(attrs))[:16]
 }
 
+// incomparable leaves a secret alone whose last delivery cannot be compared with.
+func (o *observer) incomparable(n *node, r *rendered, err error) {
+	r.Blocked = &plan.Wait{Kind: plan.RejectedByOwn, Reason: "nobody can tell whether its secret changed: " + err.Error()}
+	r.diags = append(r.diags, &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Secret cannot be compared", Subject: n.rng.Ptr(),
+		Detail: fmt.Sprintf("%s: %s. Run as the user that the key of the state belongs to.", n.addr, err),
+	})
+}
+
 // sendsSecrets reports whether anything that is sent, credentials of the transport aside, is marked.
 func sendsSecrets(k *providers.Kind, v cty.Value) bool {
 	for it := v.ElementIterator(); it.Next(); {
@@ -161,6 +178,16 @@ func exposed(s providers.Sink) cty.Value {
 		return cty.EmptyObjectVal
 	}
 	return cty.ObjectVal(e.Expose())
+}
+
+// shownUnless hides the name of a target or origin that was made of something sensitive.
+func shownUnless(v cty.Value, name string) string {
+	for _, attr := range []string{"path", "url", "command", "names", "prefix", "mirrors"} {
+		if v.Type().HasAttribute(attr) && mark.Has(v.GetAttr(attr)) {
+			return mark.Redacted
+		}
+	}
+	return name
 }
 
 // causes notes the versions of the sources that a sink is made from.
@@ -295,14 +322,15 @@ func (o *observer) readTarget(ctx context.Context, s providers.SinkReader, r *re
 	if err != nil {
 		r.diags = append(r.diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "Cannot read the target", Subject: o.prog.nodes[r.Address].rng.Ptr(),
-			Detail: fmt.Sprintf("%s: %s.", r.Address, err),
+			Detail: fmt.Sprintf("%s: %s.", r.Address, o.prog.redactor(r.Values).text(err.Error())),
 		})
 		if r.Blocked == nil {
-			r.Blocked = &plan.Wait{Kind: plan.RejectedByOwn, Reason: "its target cannot be read: " + err.Error()}
+			r.Blocked = &plan.Wait{Kind: plan.RejectedByOwn, Reason: "its target cannot be read: " + o.prog.redactor(r.Values).text(err.Error())}
 		}
 		r.Opaque = true
 		return
 	}
+	r.private = held.Private
 	r.Opaque, r.Exists, r.Held, r.HeldHash, r.Differs = held.Opaque, held.Exists, held.Data, held.Hash, held.Differs
 	if r.HeldHash != "" && (r.Sensitive || r.OtherHash != "") {
 		r.OtherHeldHash = o.reader.Keyed(r.HeldHash)

@@ -41,6 +41,9 @@ type Snapshot struct {
 	Validator   string // opaque; handed back to the next Fetch
 	Version     string // what to show as the version (etag, commit); "" for the hash of the bytes
 	Sensitive   bool   // the whole value is to be marked
+	// Private says that not everybody may read it at the origin (a file of mode 0600, an
+	// answer to a token): its bytes are sealed in the state, but shown in plans.
+	Private bool
 }
 
 // Part is one file of a directory.
@@ -148,6 +151,7 @@ type Observed struct {
 	// Differs lists in words the attributes beside the content that are not as wanted, for
 	// example "mode is 0600, want 0640". Empty when they are, or when nothing is wanted.
 	Differs []string
+	Private bool // not everybody may read the target: its bytes are sealed in the state
 }
 
 // Sink is where a value goes.

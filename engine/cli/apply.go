@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -141,7 +142,11 @@ func (r *applying) finish(p *plan.Plan, result engine.Result, diags hcl.Diagnost
 	if !r.flags.destroy && result.Failed == 0 && !result.Interrupted {
 		_ = view.Outputs(r.out, p.Outputs, r.style(r.Stdout))
 	}
-	fmt.Fprintln(r.out, view.ApplyText(result, r.flags.destroy))
+	text := view.ApplyText(result, r.flags.destroy)
+	if diags.HasErrors() || p.Failed() {
+		text = strings.Replace(text, " complete:", " incomplete:", 1)
+	}
+	fmt.Fprintln(r.out, text)
 	if n := p.Summary().Deferred; n > 0 || result.Deferred > 0 {
 		fmt.Fprintln(r.out, "What is deferred waits for its turn; apply again then.")
 	}

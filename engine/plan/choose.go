@@ -104,7 +104,7 @@ func sourceChange(o *SourceObservation, c Choice, row *state.Source, now time.Ti
 	}
 	out.Row = sourceRow(o, c, row, now)
 	if c.Read {
-		out.Blobs = []state.Blob{{Hash: o.Fresh.Blob, Data: o.Data, Sealed: o.Fresh.Sensitive}}
+		out.Blobs = []state.Blob{{Hash: o.Fresh.Blob, Data: o.Data, Sealed: o.Fresh.Sealed}}
 		out.Row.Counters = limits.passes[o.Address]
 	}
 	return out
@@ -145,9 +145,9 @@ func sourceRow(o *SourceObservation, c Choice, row *state.Source, now time.Time)
 		snapshot.AcceptedAt = now
 		next.Snapshots = append([]state.Snapshot{snapshot}, next.Snapshots...)
 		next.Snapshots = next.Snapshots[:min(len(next.Snapshots), state.KeepSnapshots)]
-		if snapshot.Sensitive {
+		if snapshot.Sealed {
 			// What was accepted before it was a secret does not stay in the state in clear.
-			next.Snapshots = slices.DeleteFunc(next.Snapshots, func(s state.Snapshot) bool { return !s.Sensitive })
+			next.Snapshots = slices.DeleteFunc(next.Snapshots, func(s state.Snapshot) bool { return !s.Sealed })
 		}
 		next.Accepted++
 		next.Changes = append(next.Changes, now)

@@ -194,6 +194,7 @@ func (c *Computation) decide(o *SinkObservation) *deciding {
 		d.out.Wait = c.waitOf(d)
 	}
 	if d.out.Wait != nil {
+		d.out.Repair = false // what was wanted is not what is done meanwhile
 		c.repairMeanwhile(d)
 		return d
 	}
@@ -440,6 +441,9 @@ func (d *deciding) contentDiff() {
 	d.out.ContentChanged = d.HeldHash != d.Hash
 	switch {
 	case d.hidden:
+	case d.FilledLater:
+		// What would be compared is not what is sent.
+		d.out.Size = 0
 	case !d.Opaque:
 		lines := diff.LineDiff(d.Held, d.Content, contextLines)
 		d.out.Lines = &lines

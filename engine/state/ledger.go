@@ -82,6 +82,7 @@ type Snapshot struct {
 	Parts       bool      `json:"parts,omitempty"` // the blob is an encoded directory
 	Size        int64     `json:"size"`
 	Sensitive   bool      `json:"sensitive,omitempty"`
+	Sealed      bool      `json:"sealed,omitempty"` // the blob is encrypted and named by a keyed hash
 	AcceptedAt  time.Time `json:"accepted_at"`
 }
 

@@ -296,6 +296,12 @@ func (s *Local) History(ctx context.Context, of address.Address, limit int) ([]E
 // be had the result matches nothing, and Commit refuses rows until it can.
 func (s *Local) Keyed(hash string) string { return s.keys.keyed(hash) }
 
+// KeyError is the reason for which the key cannot be read.
+func (s *Local) KeyError() error {
+	_, err := s.keys.get()
+	return err
+}
+
 // Close ends the connections, moves the write-ahead log into the database and frees the
 // lock last. It may be called again.
 func (s *Local) Close() error {

@@ -70,6 +70,9 @@ func (f files) prepareDir() error {
 	if worldWritable(info) {
 		return fmt.Errorf("the state's directory %s may be written by everybody; run: chmod o-w %s", dir, dir)
 	}
+	if info, err := os.Stat(f.db); err == nil && foreign(info) {
+		return fmt.Errorf("the state %s belongs to another user, and root would do what that user wrote there; run as that user, or take it over with: chown root %s", f.db, f.db)
+	}
 	return nil
 }
 

@@ -7,3 +7,6 @@ func worldWritable(fs.FileInfo) bool { return false }
 
 // syncDir does nothing: directories cannot be synced there, NTFS journals names itself.
 func syncDir(string) error { return nil }
+
+// foreign: Windows has no owner that could be compared in this way.
+func foreign(fs.FileInfo) bool { return false }

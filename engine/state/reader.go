@@ -127,6 +127,12 @@ func (s *snapshot) History(ctx context.Context, of address.Address, limit int) (
 
 func (s *snapshot) Keyed(hash string) string { return s.keys.keyed(hash) }
 
+// KeyError is the reason for which the key cannot be read.
+func (s *snapshot) KeyError() error {
+	_, err := s.keys.get()
+	return err
+}
+
 // Close removes the copy.
 func (s *snapshot) Close() error {
 	var err error
@@ -155,5 +161,7 @@ func (n *nothing) Blob(_ context.Context, hash string) ([]byte, error) {
 func (n *nothing) History(context.Context, address.Address, int) ([]Entry, error) { return nil, nil }
 
 func (n *nothing) Keyed(hash string) string { return n.keys.keyed(hash) }
+
+func (n *nothing) KeyError() error { return nil }
 
 func (n *nothing) Close() error { return nil }

@@ -24,6 +24,9 @@ type Reader interface {
 	// Keyed turns the hash of something sensitive into one that tells nothing to who lacks
 	// the key of the state: equal inputs give equal outputs within one state.
 	Keyed(hash string) string
+	// KeyError says why Keyed is of no use for comparing with what the state holds, nil if it
+	// is: a reader that may not read the key cannot tell whether a secret changed.
+	KeyError() error
 	Close() error
 }
 

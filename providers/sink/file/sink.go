@@ -85,7 +85,7 @@ func (s *sink) Read(ctx context.Context) (providers.Observed, error) {
 	}
 	differs, err := s.differs(content.Info)
 	return providers.Observed{
-		Exists: true, Data: content.Data, Differs: differs,
+		Exists: true, Data: content.Data, Differs: differs, Private: content.Info.Mode().Perm()&0o004 == 0,
 		Hash: "sha256:" + hex.EncodeToString(content.Hash[:]),
 	}, err
 }

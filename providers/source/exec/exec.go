@@ -92,5 +92,5 @@ func (s *source) Fetch(ctx context.Context, _ string) (providers.Snapshot, error
 	case result.ExitCode != 0:
 		return providers.Snapshot{}, command.Failed(result)
 	}
-	return providers.Snapshot{Data: result.Stdout}, nil
+	return providers.Snapshot{Data: result.Stdout, Private: true}, nil
 }

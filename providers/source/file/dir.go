@@ -32,6 +32,7 @@ type look struct {
 	recursive bool
 	left      int64 // bytes that may still be read
 	parts     []providers.Part
+	private   bool    // one of them is
 	dirs      []state // of directories, to see whether entries came, went or were swapped
 	links     []state // of what links led to, for a swap further up
 }
@@ -138,10 +139,11 @@ func (l *look) file(name string, f *os.File, err error) error {
 		return l.vanished(name, err)
 	}
 	defer f.Close()
-	data, _, err := durable.Read(l.ctx, f, l.left)
+	data, info, err := durable.Read(l.ctx, f, l.left)
 	if err != nil {
 		return &entryError{name, err}
 	}
+	l.private = l.private || isPrivate(info)
 	l.left -= int64(len(data))
 	l.parts = append(l.parts, providers.Part{Name: name, Data: data})
 	return nil

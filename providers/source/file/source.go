@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -44,32 +45,34 @@ func (s *source) read(ctx context.Context) (providers.Snapshot, error) {
 		return providers.Snapshot{}, s.explain(s.path, limit, err)
 	case f != nil:
 		defer f.Close()
-		data, _, err := durable.Read(ctx, f, limit)
+		data, info, err := durable.Read(ctx, f, limit)
 		if err != nil {
 			return providers.Snapshot{}, s.explain(s.path, limit, err)
 		}
-		return providers.Snapshot{Data: data}, nil
+		return providers.Snapshot{Data: data, Private: isPrivate(info)}, nil
 	}
 	defer dir.Close()
-	parts, err := s.readDir(ctx, dir, limit)
-	return providers.Snapshot{Parts: parts}, err
+	return s.readDir(ctx, dir, limit)
 }
+
+// isPrivate reports whether others than owner and group may not read it.
+func isPrivate(info fs.FileInfo) bool { return info.Mode().Perm()&0o004 == 0 }
 
 // tries is how often a directory that changes while it is read is read again.
 const tries = 4
 
-func (s *source) readDir(ctx context.Context, dir *os.Root, limit int64) ([]providers.Part, error) {
+func (s *source) readDir(ctx context.Context, dir *os.Root, limit int64) (providers.Snapshot, error) {
 	var last error
 	for try := range tries {
 		if try > 0 {
 			if err := pause(ctx, 5*time.Millisecond<<try); err != nil {
-				return nil, err
+				return providers.Snapshot{}, err
 			}
 		}
 		l := &look{ctx: ctx, top: dir, recursive: s.recursive, left: limit}
 		parts, err := l.read()
 		if err == nil {
-			return parts, nil
+			return providers.Snapshot{Parts: parts, Private: l.private}, nil
 		}
 		last = err
 		if !errors.Is(err, errChanged) {
@@ -78,9 +81,9 @@ func (s *source) readDir(ctx context.Context, dir *os.Root, limit int64) ([]prov
 	}
 	var at *entryError
 	if errors.As(last, &at) {
-		return nil, s.explain(filepath.Join(s.path, at.name), limit, at.err)
+		return providers.Snapshot{}, s.explain(filepath.Join(s.path, at.name), limit, at.err)
 	}
-	return nil, fmt.Errorf("read %s: %w", s.path, last)
+	return providers.Snapshot{}, fmt.Errorf("read %s: %w", s.path, last)
 }
 
 func pause(ctx context.Context, d time.Duration) error {

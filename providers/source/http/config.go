@@ -36,7 +36,7 @@ func defaults() *Config {
 var reserved = []string{"Accept-Encoding", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range"}
 
 func build(c *Config, env providers.Env) (providers.Source, error) {
-	s := &source{config: c, sensitive: env.IsSensitive("url") || env.IsSensitive("mirrors")}
+	s := &source{config: c, sensitive: env.IsSensitive("url") || env.IsSensitive("mirrors"), secretBody: env.IsSensitive("body")}
 	var err error
 	if s.urls, err = parseURLs(c); err != nil {
 		return nil, err

@@ -34,11 +34,18 @@ func (s *source) snapshot(ctx context.Context, p *httpclient.Progress, x *exchan
 	if err != nil {
 		return providers.Snapshot{}, fmt.Errorf("%s: %w", x.name, err)
 	}
+	validator := validatorOf(x.key, x.resp.Header).String()
+	if s.sensitive || s.secretBody {
+		// A validator is kept in clear and names its request by a hash, which a short secret in
+		// the URL or body could be guessed from. Such an origin is asked in full each time.
+		validator = ""
+	}
 	return providers.Snapshot{
 		Data:        data,
+		Private:     s.config.BearerToken != "" || s.config.BasicAuth != nil || len(s.config.Headers) > 0,
 		ContentType: mediaType(x.resp.Header.Get("Content-Type")),
 		Location:    httpclient.Display(x.url, s.sensitive),
-		Validator:   validatorOf(x.key, x.resp.Header).String(),
+		Validator:   validator,
 		Version:     opaque(etag(x.resp.Header)),
 	}, nil
 }

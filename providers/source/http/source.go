@@ -13,10 +13,11 @@ import (
 )
 
 type source struct {
-	config    *Config
-	client    *httpclient.Client
-	urls      []*url.URL // url, then mirrors
-	sensitive bool       // the URLs as a whole
+	secretBody bool // the validator of an answer would be a hash of it
+	config     *Config
+	client     *httpclient.Client
+	urls       []*url.URL // url, then mirrors
+	sensitive  bool       // the URLs as a whole
 }
 
 // Identity returns the URL without the values of its query.
