@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -86,7 +87,7 @@ type watcher struct {
 	files int
 	done  chan struct{}
 	wg    sync.WaitGroup
-	looks int
+	looks atomic.Int64
 }
 
 func watch(m *module, files int) *watcher {
@@ -137,7 +138,7 @@ func (w *watcher) look(name string, newest map[string]int) {
 		w.m.t.Errorf("%s went back from %d to %d", name, newest[name], held.V)
 	}
 	newest[name] = held.V
-	w.looks++
+	w.looks.Add(1)
 }
 
 func (w *watcher) stop() {
@@ -308,7 +309,7 @@ func TestKillAtAnyMomentThenApplyConverges(t *testing.T) {
 		t.Errorf("only %d of %d rounds met a living process", kills, rounds)
 	}
 	wantDeliveries(t, m.deliveries(o, crashPrograms, crashServers), crashPrograms+crashServers, value, 2)
-	t.Logf("%d kills, %d temporary files, %d reads of targets", kills, temporary, w.looks)
+	t.Logf("%d kills, %d temporary files, %d reads of targets", kills, temporary, w.looks.Load())
 }
 
 // S6: kill -9 at each durable step. strace kills the process on entering the n-th call of a
