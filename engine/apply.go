@@ -219,8 +219,13 @@ func (r *run) accept(b *state.Batch) {
 		r.share(b, name, counter)
 	}
 	for _, c := range r.plan.Sinks {
-		if c.Remember {
+		switch {
+		case c.Remember:
 			r.remember(c, b)
+		case c.Baseline != nil:
+			row := r.ledger.Sinks[c.Address].Clone()
+			row.Acknowledged.Triggers = c.Baseline
+			r.save(b, row)
 		}
 	}
 	b.DeleteSources = append(b.DeleteSources, r.plan.ForgetSources...)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -185,6 +186,7 @@ func (c *Computation) decide(o *SinkObservation) *deciding {
 		return d
 	}
 	d.tokens = c.triggerTokens(o, true)
+	c.baseline(d)
 	c.want(d)
 	if d.out.Wanted == NoOp {
 		c.remember(d)
@@ -213,7 +215,7 @@ func (d *deciding) acknowledged() {
 	if d.Last == nil && d.Fingerprint != "" && ack.Fingerprint != d.Fingerprint {
 		d.hidden = true // what it was cannot be read, so nobody knows whether it may be shown
 	}
-	if !d.Opaque && d.Blocked == nil && d.row.Target != d.Target {
+	if !d.Opaque && d.Target != "" && d.row.Target != d.Target {
 		// Another path is another target: it is met for the first time.
 		d.moved = true
 		return
@@ -257,6 +259,11 @@ func markLike(v, like cty.Value) cty.Value {
 	return cty.ObjectVal(attrs)
 }
 
+// holds reports whether the target holds the content of a hash, plain or keyed.
+func (d *deciding) holds(hash string) bool {
+	return d.Exists && hash != "" && (d.HeldHash == hash || d.OtherHeldHash == hash)
+}
+
 // drift notes what somebody else did to the target.
 func (d *deciding) drift() {
 	ack := d.ack
@@ -267,12 +274,14 @@ func (d *deciding) drift() {
 	if d.ConfigChanged {
 		differs = nil
 	}
-	same := d.Exists && d.HeldHash == ack.Hash
+	same := d.holds(ack.Hash)
 	if same && len(differs) == 0 {
 		return
 	}
 	// An attempt of ours that was interrupted is no drift.
-	if d.row.Pending != nil && d.Exists && d.HeldHash == d.row.Pending.Hash {
+	if d.row.Pending != nil && d.holds(d.row.Pending.Hash) {
+		d.hidden = d.hidden || d.HeldHash != d.row.Pending.Hash && !d.Sensitive
+		d.out.Sensitive = d.hidden
 		return
 	}
 	d.drifted = true
@@ -327,9 +336,10 @@ func (c *Computation) want(d *deciding) {
 		} else {
 			set(write, "the last delivery failed: "+pending.Error)
 		}
-		if d.ack == nil && d.HeldHash != d.Hash && d.HeldHash != pending.Hash {
+		if d.ack == nil && d.HeldHash != d.Hash && !d.holds(pending.Hash) {
 			d.firstContact()
 		}
+		out.Repair = pending.Repair && d.ack != nil && d.Fingerprint == d.ack.Fingerprint
 	case d.ack == nil && d.Opaque && d.OnCreate == "skip":
 		set(Adopt, "on_create is skip: the value is remembered without a delivery")
 	case d.ack == nil && inPlace:
@@ -343,8 +353,16 @@ func (c *Computation) want(d *deciding) {
 		d.firstContact()
 	case pending != nil && d.Fingerprint == d.ack.Fingerprint && inPlace:
 		set(Adopt, "the failed delivery of another value is superseded and the target is as it was")
+	case pending != nil && d.Fingerprint == d.ack.Fingerprint && d.drifted && !d.Opaque && d.OnDrift != "repair":
+		// Back to what was acknowledged, and the target is somebody else's business.
 	case pending != nil:
-		set(write, "supersedes a delivery that failed: "+pending.Error)
+		if pending.Unknown {
+			set(write, "supersedes a delivery that was interrupted")
+		} else {
+			set(write, "supersedes a delivery that failed: "+pending.Error)
+		}
+		out.Repair = d.Fingerprint == d.ack.Fingerprint && d.drifted
+		d.firstContact()
 	case d.Fingerprint != d.ack.Fingerprint && inPlace:
 		set(Adopt, "the target already holds the wanted content")
 		out.Counts = true
@@ -356,6 +374,7 @@ func (c *Computation) want(d *deciding) {
 	case d.drifted && d.OnDrift == "repair":
 		set(write, "drift: "+driftWords(out.Drift))
 		out.Repair = true
+		d.refuseFallback()
 	default:
 		if fired := c.fired(d); len(fired) > 0 {
 			set(Update, "triggered by "+strings.Join(fired, ", "))
@@ -370,14 +389,22 @@ func (c *Computation) want(d *deciding) {
 // against the loss of what was there.
 func (d *deciding) firstContact() {
 	ours := d.ack != nil && !d.ack.Adopted
-	if ours || !d.Exists || d.Opaque {
-		return
-	}
-	if d.Fallback {
-		d.out.Wait = &Wait{Kind: BlockedBy, Reason: fmt.Sprintf("a fallback never replaces what somebody else wrote, and %s exists", d.Target)}
+	if ours || !d.Exists || d.Opaque || d.refuseFallback() {
 		return
 	}
 	d.out.Replaces = d.Held
+}
+
+// refuseFallback makes a value that only stands in wait where it would replace what somebody
+// else wrote.
+func (d *deciding) refuseFallback() bool {
+	ours := d.ack != nil && !d.ack.Adopted
+	if ours || !d.Exists || d.Opaque || !d.Fallback {
+		return false
+	}
+	d.out.Wait = &Wait{Kind: BlockedBy, Reason: fmt.Sprintf("a fallback never replaces what somebody else wrote, and %s exists", d.Target)}
+	d.drifted = false
+	return true
 }
 
 func driftWords(d *Drift) string {
@@ -388,6 +415,25 @@ func driftWords(d *Drift) string {
 		return "the content was changed by somebody else"
 	}
 	return strings.Join(d.Differs, "; ")
+}
+
+// baseline notes from where triggers that are new in the configuration fire.
+func (c *Computation) baseline(d *deciding) {
+	if d.ack == nil {
+		return
+	}
+	now := c.triggerTokens(d.SinkObservation, false)
+	known := maps.Clone(d.ack.Triggers)
+	for _, t := range d.Triggers {
+		if _, ok := known[t.Name]; ok {
+			continue
+		}
+		if known == nil {
+			known = map[string]string{}
+		}
+		known[t.Name] = now[t.Name]
+		d.out.Baseline = known
+	}
 }
 
 // fired returns the triggers that moved since they were answered. One that is new in the

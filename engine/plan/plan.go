@@ -195,6 +195,9 @@ type SinkChange struct {
 
 	// Counts says that the target changes for whoever is triggered by this sink.
 	Counts bool `json:"counts,omitempty"`
+	// Baseline are the tokens that triggers which are new in the configuration fire from; the
+	// ledger learns of them whatever becomes of this plan's delivery.
+	Baseline map[string]string `json:"baseline,omitempty"`
 	// Remember says that nothing is done, but the ledger learns of other policies or triggers.
 	Remember bool `json:"remember,omitempty"`
 

@@ -77,6 +77,13 @@ func shape(v cty.Value, is func(cty.Value) bool, inner bool) any {
 	if is(v) {
 		return true
 	}
+	if v.IsMarked() {
+		// What is inside is nobody's business.
+		if ty := v.Type(); !inner && (ty.IsObjectType() || ty.IsMapType()) {
+			return map[string]any{}
+		}
+		return false
+	}
 	if v, _ = v.Unmark(); v.IsNull() || !v.IsKnown() {
 		return false
 	}
@@ -130,7 +137,7 @@ func (v Value) MarshalJSON() ([]byte, error) {
 		out.Unknown = true
 		redacted, _ = cty.Transform(redacted, func(_ cty.Path, v cty.Value) (cty.Value, error) {
 			if !v.IsKnown() {
-				return cty.NullVal(cty.DynamicPseudoType), nil
+				return cty.NullVal(v.Type()), nil
 			}
 			return v, nil
 		})

@@ -107,7 +107,6 @@ func TestJSONOfAValue(t *testing.T) {
 
 // Unknown members keep the types of lists, maps and sets of objects in agreement.
 func TestJSONOfUnknownMembers(t *testing.T) {
-	t.Skip("known: MarshalJSON panics, since what is unknown becomes a null without a type")
 	unknown, known := cty.ObjectVal(attrs{"a": cty.UnknownVal(cty.String)}), cty.ObjectVal(attrs{"a": cty.StringVal("x")})
 	for _, v := range []cty.Value{
 		cty.ListVal([]cty.Value{unknown, known}),
@@ -245,7 +244,6 @@ func TestNoSecretIsShown(t *testing.T) {
 
 // The keys of a map that is secret as a whole are secret, too.
 func TestUnknownShapeShowsNoSecretKey(t *testing.T) {
-	t.Skip("known: Unknown descends into marked maps and names their keys")
 	v := secret(cty.MapVal(attrs{canary: cty.UnknownVal(cty.String)}))
 	if text := marshal(t, Of(v).Unknown()); strings.Contains(text, canary) {
 		t.Errorf("unknown: %s", text)
