@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -23,9 +26,16 @@ func (p *program) check() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	vals := values{}
 	for _, wave := range p.waves {
-		for _, a := range wave {
-			if n := p.nodes[a]; !n.broken {
-				diags = append(diags, p.checkNode(n, vals)...)
+		results := make([]checked, len(wave))
+		p.sideBySide(len(wave), func(i int) {
+			if n := p.nodes[wave[i]]; !n.broken {
+				results[i] = p.checkNode(n, vals)
+			}
+		})
+		for i, r := range results {
+			diags = append(diags, r.diags...)
+			if r.value != cty.NilVal {
+				vals[wave[i]] = r.value
 			}
 		}
 	}
@@ -35,21 +45,41 @@ func (p *program) check() hcl.Diagnostics {
 	return append(diags, p.paths()...)
 }
 
-func (p *program) checkNode(n *node, vals values) hcl.Diagnostics {
+// checked is what others may see of a checked node, NilVal for nothing, and its mistakes.
+type checked struct {
+	value cty.Value
+	diags hcl.Diagnostics
+}
+
+// sideBySide calls f for 0 to n-1, on all processors.
+func (p *program) sideBySide(n int, f func(int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// checkNode checks one node. It writes to nothing but the node.
+func (p *program) checkNode(n *node, vals values) checked {
 	switch {
 	case n.addr.Type == address.Variable:
-		return nil
+		return checked{}
 	case n.expr != nil:
 		v, diags := p.expression(n, n.expr, vals, nil)
 		if diags.HasErrors() {
 			v = cty.DynamicVal
 		}
-		vals[n.addr] = v
-		return append(diags, p.checkOutput(n, v)...)
+		return checked{v, append(diags, p.checkOutput(n, v)...)}
 	}
 	v, diags := p.evaluate(n, vals, deliveryUnknown(n))
 	if diags.HasErrors() {
-		return diags
+		return checked{diags: diags}
 	}
 	diags = append(diags, p.checkConditions(n, vals)...)
 	diags = append(diags, p.checkSettings(n, v)...)
@@ -57,27 +87,29 @@ func (p *program) checkNode(n *node, vals values) hcl.Diagnostics {
 	ev, more := p.instance(n, v)
 	diags = append(diags, more...)
 	if diags.HasErrors() {
-		return diags
+		return checked{diags: diags}
 	}
+	out := checked{diags: diags}
 	if len(n.sources) == 0 && len(n.sinks) == 0 && !n.usesDelivery {
 		n.static = ev
 	}
 	if n.addr.Type == address.Sink && ev.sink != nil {
-		vals[n.addr] = exposed(ev.sink)
+		out.value = exposed(ev.sink)
 	}
 	if n.static == nil {
 		ev = p.probe(n, v)
 	}
 	if ev == nil {
-		return diags
+		return out
 	}
+	n.recursive = isTrue(v, "recursive")
 	if w, ok := ev.sink.(providers.PathWriter); ok {
 		n.writes = w.WritesPath()
 	}
 	if r, ok := ev.source.(providers.PathReader); ok {
 		n.reads = r.ReadsPath()
 	}
-	return diags
+	return out
 }
 
 // probe makes an instance to learn which path it reads or writes, although other attributes,
@@ -300,14 +332,13 @@ func (p *program) writersAt(n *node, writers map[string]*node) []*node {
 	if err != nil || !info.IsDir() {
 		return nil
 	}
-	recursive := isTrue(n.static.values, "recursive")
 	var out []*node
 	for path, w := range writers {
 		rel, err := filepath.Rel(n.reads, path)
 		if err != nil || strings.HasPrefix(rel, "..") || strings.HasPrefix(filepath.Base(rel), ".") {
 			continue
 		}
-		if recursive || !strings.ContainsRune(rel, filepath.Separator) {
+		if n.recursive || !strings.ContainsRune(rel, filepath.Separator) {
 			out = append(out, w)
 		}
 	}

@@ -58,10 +58,11 @@ type node struct {
 
 	// read are the attributes of a source that expressions read beside value: the others are
 	// not made. "*" stands for all of them.
-	read   []string
-	broken bool // mistakes in it were found already: it stands for an unknown value
-	used   bool // some node depends on it
-	reread bool // a source reads what this sink writes
+	read      []string
+	broken    bool // mistakes in it were found already: it stands for an unknown value
+	used      bool // some node depends on it
+	reread    bool // a source reads what this sink writes
+	recursive bool // a source reads directories below its own, too
 
 	// static is the evaluated block where it depends on no source and no sink.
 	static *evaluated

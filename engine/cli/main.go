@@ -23,6 +23,7 @@ type Process struct {
 
 // Main runs the tool with the given kinds and ends the process.
 func Main(kinds []*providers.Kind) {
+	hurry()
 	ctx, cancel := context.WithCancel(context.Background())
 	go interrupts(cancel)
 	// A reader that goes away is an error of the write, not the death of an apply. Ignoring

@@ -10,9 +10,17 @@ import (
 // Up to manyBlocks a command is over before collecting garbage often would save anything;
 // above, its memory matters more than a few hundred milliseconds.
 const (
-	manyBlocks = 4000
-	fewGarbage = 30
+	manyBlocks  = 4000
+	fewGarbage  = 30
+	muchGarbage = 200
 )
+
+// hurry trades memory for processor time, as long as it is not known how large the work is.
+func hurry() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(muchGarbage)
+	}
+}
 
 // economise trades processor time for memory where a configuration is large. GOGC in the
 // environment has the last word.
