@@ -54,7 +54,11 @@ func Run(ctx context.Context, p Process, kinds []*providers.Kind) int {
 	root := a.root()
 	args := normalise(p.Args, takesValue(root))
 	root.SetArgs(args)
-	code := a.code(root.ExecuteContext(ctx), root, args)
+	ran := root.ExecuteContext(ctx)
+	code := 1
+	if err := a.out.failed(); err == nil || !errors.Is(ran, err) {
+		code = a.code(ran, root, args)
+	}
 	if err := a.out.failed(); err != nil {
 		if !errors.Is(err, syscall.EPIPE) {
 			fmt.Fprintln(p.Stderr, "Error: writing the result failed:", err)
