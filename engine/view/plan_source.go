@@ -46,6 +46,9 @@ func sourceWords(c *plan.SourceChange) string {
 	case plan.Failed:
 		return "could not be read"
 	case plan.Rejected:
+		if len(c.Changes) == 0 && c.Version != "" && c.Version == c.PreviousVersion {
+			return "has an accepted value that its rules no longer pass"
+		}
 		return "has a new value that is rejected"
 	case plan.Limited:
 		return "has a new value that waits"

@@ -124,3 +124,14 @@ func TestPlanTextAfterARoundTrip(t *testing.T) {
 		t.Error("shows the secret")
 	}
 }
+
+func TestTightenedRuleIsNotCalledANewValue(t *testing.T) {
+	c := &plan.SourceChange{Problem: plan.Rejected, PreviousVersion: "v1", Version: "v1"}
+	if got := sourceWords(c); got != "has an accepted value that its rules no longer pass" {
+		t.Errorf("an unchanged value that a new rule refuses %s", got)
+	}
+	c.Version = "v2"
+	if got := sourceWords(c); got != "has a new value that is rejected" {
+		t.Errorf("another value that is refused %s", got)
+	}
+}
