@@ -195,7 +195,8 @@ func quoteKey(key string) string {
 	const most = 60
 	if len(key) > most {
 		cut := most
-		for !utf8.RuneStart(key[cut]) {
+		// What is no UTF-8 at all has no start of a rune to look for.
+		for cut > most-utf8.UTFMax && !utf8.RuneStart(key[cut]) {
 			cut--
 		}
 		return strconv.Quote(key[:cut]) + "..."
