@@ -105,8 +105,12 @@ func (r *run) unchanged(ctx context.Context, c *plan.SinkChange, sink providers.
 	if !held.Exists {
 		return nil
 	}
-	for _, hash := range []string{held.Hash, r.store.Keyed(held.Hash)} {
-		if hash == c.ObservedHash || hash == c.Delivery.Hash {
+	for _, want := range []string{c.ObservedHash, c.Delivery.Hash} {
+		hash := held.Hash
+		if isKeyed(want) { // only then, since asking for the key makes one
+			hash = r.store.Keyed(hash)
+		}
+		if hash == want {
 			return nil
 		}
 	}

@@ -96,7 +96,7 @@ func (o *observer) wanted(n *node, ev *evaluated, r *rendered) {
 		r.Content = c.Content()
 		r.Hash = decode.RawHash(r.Content)
 	}
-	if row := o.ledger.Sinks[n.addr]; r.Sensitive || row != nil && row.Acknowledged != nil && row.Acknowledged.Fingerprint != r.Fingerprint {
+	if row := o.ledger.Sinks[n.addr]; r.Sensitive || row != nil && row.Acknowledged != nil && isKeyed(row.Acknowledged.Fingerprint) {
 		r.OtherFingerprint, r.OtherHash = o.reader.Keyed(r.Fingerprint), o.reader.Keyed(r.Hash)
 	}
 	if row := o.ledger.Sinks[n.addr]; row != nil && row.Acknowledged != nil && isKeyed(row.Acknowledged.Fingerprint) {

@@ -105,6 +105,17 @@ sink "file" "s" {
 	}
 }
 
+func TestStateWithoutSecretsHasNoKey(t *testing.T) {
+	m := newModule(t, "main.hcl", staticToFile)
+	m.mustApply()
+	m.write("main.hcl", strings.Replace(staticToFile, "8080", "8081", 1))
+	m.mustApply()
+	m.wantFile("out/app.json", `{"name":"app","port":8081}`)
+	if _, ok := m.read(".tidegate/state.key"); ok {
+		t.Error("a key was made although there is nothing to seal")
+	}
+}
+
 func eventText(e engine.Event) string {
 	switch e := e.(type) {
 	case engine.LookFinished:
