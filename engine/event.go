@@ -82,6 +82,70 @@ type DeliverySkipped struct {
 // ApplyFinished closes an apply.
 type ApplyFinished struct{ Result Result }
 
+// Rejected says that a candidate was refused, once for each candidate.
+type Rejected struct {
+	Address address.Address
+	Version string
+	Reason  string
+}
+
+// SourceState says that a source changed its state (StateOK, StateDegraded, ...).
+type SourceState struct {
+	Address  address.Address
+	From, To string
+	Reason   string
+}
+
+// SinkState says that a sink changed its state, other than by a delivery.
+type SinkState struct {
+	Address  address.Address
+	From, To string
+	Reason   string
+	Until    time.Time // of a deferral, else zero
+}
+
+// DaemonStarted says that deliveries are made from now on; DaemonReady that every source was
+// tried once; DaemonStopping that nothing new is begun; DaemonStopped closes.
+type (
+	DaemonStarted struct {
+		Sources, Sinks int
+		LastGood       bool // the configuration is the last good one, since the present one is broken
+	}
+	DaemonReady    struct{ Elapsed time.Duration }
+	DaemonStopping struct{ Grace time.Duration }
+	DaemonStopped  struct{ Parked int }
+)
+
+// Reloaded says that another configuration runs, or, with Err, that the old one goes on.
+type Reloaded struct {
+	Err                     string // with file and line
+	Added, Changed, Removed int
+	Elapsed                 time.Duration
+}
+
+// StateTrouble says that the ledger cannot be written (Err set), or can again.
+type StateTrouble struct{ Err string }
+
+// PushReceived says that a pushed value was answered.
+type PushReceived struct {
+	Address address.Address
+	Name    string
+	Outcome PushOutcome
+	Elapsed time.Duration
+}
+
+// ApprovalNeeded says that the deletion of a removed sink's target waits for approval.
+type ApprovalNeeded struct {
+	Address address.Address
+	Target  string
+}
+
+// PauseChanged says that somebody paused or resumed sources or sinks.
+type PauseChanged struct {
+	Pause   Pause
+	Resumed bool
+}
+
 func (PhaseStarted) event()     {}
 func (LookStarted) event()      {}
 func (LookFinished) event()     {}
@@ -91,6 +155,18 @@ func (DeliveryRetried) event()  {}
 func (DeliveryFinished) event() {}
 func (DeliverySkipped) event()  {}
 func (ApplyFinished) event()    {}
+func (Rejected) event()         {}
+func (SourceState) event()      {}
+func (SinkState) event()        {}
+func (DaemonStarted) event()    {}
+func (DaemonReady) event()      {}
+func (DaemonStopping) event()   {}
+func (DaemonStopped) event()    {}
+func (Reloaded) event()         {}
+func (StateTrouble) event()     {}
+func (PushReceived) event()     {}
+func (ApprovalNeeded) event()   {}
+func (PauseChanged) event()     {}
 
 // Result counts what an apply did.
 type Result struct {

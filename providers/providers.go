@@ -69,6 +69,43 @@ type PathReader interface {
 	ReadsPath() string // absolute
 }
 
+// Watcher is a Source or Sink that can tell by itself that its origin or target may have
+// changed.
+type Watcher interface {
+	// Watch registers wake and returns at once. Until stop was called, wake is called soon
+	// after something may have changed, from any goroutine and possibly without reason; it
+	// does not block, and neither Watch nor stop is called from within it. A path that does
+	// not exist yet, or comes back later, is watched all the same. No goroutine is kept for
+	// one registration. An error says that there is no notification here (no watches left):
+	// the engine polls instead, and tries again with each poll.
+	Watch(wake func(Change)) (stop func(), err error)
+}
+
+// Change is what a Watcher knows of what happened.
+type Change int
+
+// The changes. Each means only "look again"; they differ in when.
+const (
+	Replaced Change = iota // a whole new thing is in place (a rename): look at once
+	Written                // something is being written in place: wait until it settled
+	Lost                   // notifications were lost: look at once
+)
+
+// Push says how a value is sent to a source, or a hint to a detector, and what the sender
+// must prove: one of the secrets (a signature) or the token. With neither, anybody on the
+// machine may send.
+type Push struct {
+	ConfigName  string   // "*" for every name that no other source declares; "" for a detector
+	Secrets     []string // any of them signs; several serve a rotation
+	BearerToken string
+}
+
+// Receiver is a Source that has no origin to look at, its value being what was pushed last,
+// or a Detector that an authenticated request wakes.
+type Receiver interface {
+	Push() Push
+}
+
 // Detector says when to look again and which differences count.
 type Detector interface {
 	// Delay returns the wait until the next look, jitter included. It is a pure function of
@@ -79,6 +116,19 @@ type Detector interface {
 	Ignore() []string
 	// FailureThreshold is the number of failures in a row from which the source counts as degraded.
 	FailureThreshold() int
+}
+
+// Notified is a Detector that uses what a Watcher tells. What is being written in place is
+// looked at when it was quiet for Debounce.
+type Notified interface {
+	Debounce() time.Duration
+}
+
+// Paced is a Detector whose pace others must know: the circuit of a host stays open no
+// longer than BackoffMax, and a value that goes back and forth within Window is held.
+type Paced interface {
+	BackoffMax() time.Duration
+	Window() time.Duration
 }
 
 // History is what a detector may know of the looks so far.

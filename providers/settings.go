@@ -2,6 +2,7 @@ package providers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -52,11 +53,26 @@ type SourceSettings struct {
 	Sensitive  bool           `hcl:"sensitive,optional" doc:"Mark the value: it never appears in clear in output or in the state."`
 	MaxBytes   int64          `hcl:"max_bytes,optional" doc:"Largest size in bytes after decompression."`
 	DependsOn  hcl.Expression `hcl:"depends_on,optional" doc:"Further blocks to wait for, as a list of references."`
+	Push       *PushSettings  `hcl:"push,block" doc:"Lets the source also receive its value through the listener of apply --watch; the newest of push and poll wins."`
+}
+
+// PushSettings say how a value is pushed to a source.
+type PushSettings struct {
+	ConfigName  string   `hcl:"config_name,optional" doc:"The config_name of the POST to /webhook/config; without it the block's name."`
+	Secrets     []string `hcl:"secrets,optional" credential:"true" doc:"Secrets of which any one may sign a request (Standard Webhooks or X-Hub-Signature-256); several serve a rotation. At least 24 bytes each."`
+	BearerToken string   `hcl:"bearer_token,optional" credential:"true" doc:"Token that may be sent instead of a signature, as in Authorization: Bearer TOKEN."`
 }
 
 // DefaultSourceSettings returns the settings of a source that says nothing.
 func DefaultSourceSettings() *SourceSettings {
 	return &SourceSettings{MaxBytes: DefaultMaxBytes}
+}
+
+func (s *SourceSettings) check() error {
+	if s.MaxBytes < 1 {
+		return AttributeErrorf("max_bytes", "%d lets nothing through; leave it out for %d", s.MaxBytes, DefaultMaxBytes)
+	}
+	return nil
 }
 
 // RuleSettings are the attributes every rule has.
@@ -84,13 +100,28 @@ type SinkSettings struct {
 	OnCreate      string         `hcl:"on_create,optional" doc:"What an exec or http sink does on first contact: run delivers, skip only remembers the value." values:"run,skip"`
 	OnDrift       string         `hcl:"on_drift,optional" doc:"What happens when somebody else changed the target: repair restores what was last acknowledged, warn reports, ignore says nothing." values:"repair,warn,ignore"`
 	OnDestroy     string         `hcl:"on_destroy,optional" doc:"What happens to the target when the sink is removed or destroyed: keep forgets it, delete removes it (file sinks only)." values:"keep,delete"`
+	DriftInterval Duration       `hcl:"drift_interval,optional" doc:"Under apply --watch, how often the target is looked at where no notification tells that somebody else changed it."`
+	Settle        *Settle        `hcl:"settle,block" doc:"Under apply --watch, waits until the inputs were quiet, so that a burst makes one delivery."`
 	Retry         *Retry         `hcl:"retry,block" doc:"How a failed delivery is tried again within one apply."`
 	Preconditions []Precondition `hcl:"precondition,block" doc:"Condition that must hold before anything is delivered. May be repeated."`
 }
 
 // DefaultSinkSettings returns the settings of a sink that says nothing.
 func DefaultSinkSettings() *SinkSettings {
-	return &SinkSettings{OnCreate: "run", OnDrift: "repair", OnDestroy: "keep", Retry: DefaultRetry()}
+	return &SinkSettings{OnCreate: "run", OnDrift: "repair", OnDestroy: "keep", DriftInterval: "5m", Retry: DefaultRetry()}
+}
+
+// Settle says how long a sink waits for more changes of its inputs.
+type Settle struct {
+	Min Duration `hcl:"min" doc:"The inputs must have been quiet for so long."`
+	Max Duration `hcl:"max,optional" doc:"After so long the sink is delivered all the same. Without it, ten times min."`
+}
+
+func (s *SinkSettings) check() error {
+	if s.Retry == nil {
+		return nil
+	}
+	return s.Retry.Check()
 }
 
 // Precondition is one condition of a sink.
@@ -108,6 +139,18 @@ type Retry struct {
 
 // DefaultRetry returns 3 attempts, 200ms to 2s.
 func DefaultRetry() *Retry { return &Retry{Attempts: 3, Min: "200ms", Max: "2s"} }
+
+// Check returns what makes no sense in a block retry.
+func (r *Retry) Check() error {
+	var few, long error
+	if r.Attempts < 1 {
+		few = AttributeErrorf("retry.attempts", "%d attempts would do nothing: the first try counts, so use 1 for no repeating", r.Attempts)
+	}
+	if r.Min.Value() > r.Max.Value() {
+		long = AttributesErrorf([]string{"retry.min", "retry.max"}, "min (%s) is longer than max (%s)", r.Min, r.Max)
+	}
+	return errors.Join(few, long)
+}
 
 // Wait returns the wait after the n-th failed attempt (1 for the first): full jitter in
 // [d/2, d] with d = min(Max, Min * 2^(n-1)), and never less than after, what the origin asked for.
