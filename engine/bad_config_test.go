@@ -3,7 +3,9 @@
 package engine_test
 
 import (
+	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -265,4 +267,45 @@ sink "http" "c" {
 		t.Errorf("validate sent %d requests", n)
 	}
 	m.tool("plan").want(t, 1, "var.token", "var.hosts", "NOT_SET is not set", "ALSO_NOT_SET is not set", "PORT is not set")
+}
+
+// One run reports every mistake at its place: several in one block, those in blocks whose
+// other attributes are unknown or wrong, and those beside a cycle.
+func TestEveryMistakeIsReportedAtItsPlace(t *testing.T) {
+	text, err := os.ReadFile("../testdata/bad/all/main.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[int][]string{}
+	for i, line := range strings.Split(string(text), "\n") {
+		if code, words, found := strings.Cut(line, " # "); found && strings.TrimSpace(code) != "" {
+			want[i+1] = strings.Split(words, " || ")
+		}
+	}
+	m := newModule(t, "main.hcl", string(text))
+	r := m.tool("validate", "--json")
+	r.want(t, 1)
+	var out struct {
+		Diagnostics []struct {
+			Summary, Detail string
+			Range           struct{ Start struct{ Line int } }
+		}
+	}
+	if err := json.Unmarshal([]byte(r.stdout), &out); err != nil {
+		t.Fatal(err, r.stdout)
+	}
+	for _, d := range out.Diagnostics {
+		line := d.Range.Start.Line
+		i := slices.IndexFunc(want[line], func(words string) bool { return strings.Contains(d.Detail, words) })
+		if i < 0 {
+			t.Errorf("line %d: not expected, or said twice: %s: %s", line, d.Summary, d.Detail)
+			continue
+		}
+		want[line] = slices.Delete(want[line], i, i+1)
+	}
+	for line, missing := range want {
+		for _, words := range missing {
+			t.Errorf("line %d: nobody says %q", line, words)
+		}
+	}
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/gocty"
 
 	"tidegate/hclspec"
 	"tidegate/hclspec/address"
@@ -28,19 +27,14 @@ func (p *program) check() hcl.Diagnostics {
 	for _, wave := range p.waves {
 		results := make([]checked, len(wave))
 		p.sideBySide(len(wave), func(i int) {
-			if n := p.nodes[wave[i]]; !n.broken {
-				results[i] = p.checkNode(n, vals)
-			}
+			results[i] = p.checkNode(p.nodes[wave[i]], vals)
 		})
 		for i, r := range results {
 			diags = append(diags, r.diags...)
-			if r.value != cty.NilVal {
+			if r.value != cty.NilVal && !p.nodes[wave[i]].cyclic {
 				vals[wave[i]] = r.value
 			}
 		}
-	}
-	if diags.HasErrors() {
-		return diags
 	}
 	return append(diags, p.paths()...)
 }
@@ -78,28 +72,20 @@ func (p *program) checkNode(n *node, vals values) checked {
 		return checked{v, append(diags, p.checkOutput(n, v)...)}
 	}
 	v, diags := p.evaluate(n, vals, deliveryUnknown(n))
-	if diags.HasErrors() {
-		return checked{diags: diags}
-	}
 	diags = append(diags, p.checkConditions(n, vals)...)
 	diags = append(diags, p.checkSettings(n, v)...)
 	diags = append(diags, p.warnCredentials(n, v)...)
-	ev, more := p.instance(n, v)
-	diags = append(diags, more...)
-	if diags.HasErrors() {
-		return checked{diags: diags}
+	ev, partly, more := p.trial(n, v)
+	out := checked{diags: append(diags, more...)}
+	if !partly && !out.diags.HasErrors() {
+		if len(n.sources) == 0 && len(n.sinks) == 0 && !n.usesDelivery {
+			n.static = ev
+		}
+		if ev.sink != nil {
+			out.value = exposed(ev.sink)
+		}
 	}
-	out := checked{diags: diags}
-	if len(n.sources) == 0 && len(n.sinks) == 0 && !n.usesDelivery {
-		n.static = ev
-	}
-	if n.addr.Type == address.Sink && ev.sink != nil {
-		out.value = exposed(ev.sink)
-	}
-	if n.static == nil {
-		ev = p.probe(n, v)
-	}
-	if ev == nil {
+	if !v.Type().HasAttribute("path") || !v.GetAttr("path").IsWhollyKnown() {
 		return out
 	}
 	n.recursive = isTrue(v, "recursive")
@@ -112,32 +98,17 @@ func (p *program) checkNode(n *node, vals values) checked {
 	return out
 }
 
-// probe makes an instance to learn which path it reads or writes, although other attributes,
-// such as a content that comes from a source, are not known yet: those stand as empty.
-func (p *program) probe(n *node, v cty.Value) *evaluated {
-	if !v.Type().HasAttribute("path") || !v.GetAttr("path").IsWhollyKnown() {
-		return nil
-	}
-	attrs := v.AsValueMap()
-	for name, a := range attrs {
-		if a.IsWhollyKnown() {
-			continue
-		}
-		attrs[name] = cty.NullVal(a.Type())
-		if plain, _ := a.Unmark(); plain.Type() == cty.DynamicPseudoType || plain.Type() == cty.String {
-			attrs[name] = cty.StringVal("")
-		}
-	}
-	for name, a := range attrs {
-		if a.IsNull() {
-			delete(attrs, name)
-		}
-	}
-	ev, diags := p.instance(n, cty.ObjectVal(attrs))
+// trial makes an instance of what is known. One that is made partly serves to find the mistakes
+// in what is known, and to learn which path it reads or writes although other attributes,
+// such as a content that comes from a source, are not known yet.
+func (p *program) trial(n *node, v cty.Value) (ev *evaluated, partly bool, diags hcl.Diagnostics) {
+	ev = &evaluated{values: v}
+	c, diags := n.kind.Configure(v, n.block)
 	if diags.HasErrors() {
-		return nil // the mistake is reported where the values are real
+		return ev, true, diags
 	}
-	return ev
+	diags = append(diags, p.build(ev, c, n.addr)...)
+	return ev, !known(v, n.addr.Type), diags
 }
 
 func deliveryUnknown(n *node) map[string]cty.Value {
@@ -178,21 +149,18 @@ var unknownCandidate = map[string]cty.Value{
 
 // checkSettings finds combinations that make no sense.
 func (p *program) checkSettings(n *node, v cty.Value) hcl.Diagnostics {
-	fail := func(attr, summary, detail string) hcl.Diagnostics {
-		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: n.block.AttributeRange(attr).Ptr()}}
-	}
-	if v.Type().HasAttribute("retry") {
-		if d := checkRetry(v.GetAttr("retry")); d != "" {
-			return fail("retry", "Invalid retry", d)
-		}
+	var diags hcl.Diagnostics
+	fail := func(attr, summary, detail string) {
+		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: n.block.AttributeRange(attr).Ptr()})
 	}
 	switch n.addr.Type {
 	case address.Source:
-		if len(n.detectors) > 0 && v.Type().HasAttribute("interval") {
-			return fail("interval", "Conflicting attributes", "interval is short for the default detector at that interval, so it cannot stand beside detectors. Set the interval in the detector.")
-		}
-		if v.Type().HasAttribute("interval") && len(n.kind.Detectors) == 0 {
-			return fail("interval", "Unsupported attribute", fmt.Sprintf("A source %q is read once; it has no interval.", n.addr.Kind))
+		interval := v.Type().HasAttribute("interval")
+		switch {
+		case interval && len(n.kind.Detectors) == 0:
+			fail("interval", "Unsupported attribute", fmt.Sprintf("A source %q is read once; it has no interval.", n.addr.Kind))
+		case interval && len(n.detectors) > 0:
+			fail("interval", "Conflicting attributes", "interval is short for the default detector at that interval, so it cannot stand beside detectors. Set the interval in the detector.")
 		}
 		for _, d := range n.detectors {
 			if !slices.Contains(n.kind.Detectors, d.Kind) {
@@ -200,38 +168,18 @@ func (p *program) checkSettings(n *node, v cty.Value) hcl.Diagnostics {
 				if len(n.kind.Detectors) > 0 {
 					can = fmt.Sprintf("it can be watched by %v", n.kind.Detectors)
 				}
-				return fail("detectors", "Unsuitable detector", fmt.Sprintf("A source %q cannot be watched by %s: %s.", n.addr.Kind, d, can))
+				fail("detectors", "Unsuitable detector", fmt.Sprintf("A source %q cannot be watched by %s: %s.", n.addr.Kind, d, can))
 			}
 		}
 	case address.Sink:
 		if n.addr.Kind != "file" && attributeIs(v, "on_destroy", "delete") {
-			return fail("on_destroy", "Unsupported value", fmt.Sprintf("A sink %q has nothing that could be deleted. Leave on_destroy at \"keep\".", n.addr.Kind))
+			fail("on_destroy", "Unsupported value", fmt.Sprintf("A sink %q has nothing that could be deleted. Leave on_destroy at \"keep\".", n.addr.Kind))
 		}
 		if n.addr.Kind == "file" && attributeIs(v, "on_create", "skip") {
-			return fail("on_create", "Unsupported value", "A file is compared with what is there, so on_create has no meaning for it. Leave it out.")
+			fail("on_create", "Unsupported value", "A file is compared with what is there, so on_create has no meaning for it. Leave it out.")
 		}
 	}
-	return nil
-}
-
-// checkRetry says what makes no sense in a retry block, "" if nothing.
-func checkRetry(v cty.Value) string {
-	r := providers.DefaultRetry()
-	v, _ = mark.Reveal(v)
-	for name, into := range map[string]any{"attempts": &r.Attempts, "min": &r.Min, "max": &r.Max} {
-		if v.Type().HasAttribute(name) && v.GetAttr(name).IsKnown() {
-			if err := gocty.FromCtyValue(v.GetAttr(name), into); err != nil {
-				return ""
-			}
-		}
-	}
-	switch {
-	case r.Attempts < 1:
-		return "attempts counts the first try too, so it must be at least 1."
-	case r.Min.Value() > r.Max.Value():
-		return fmt.Sprintf("min (%s) is longer than max (%s).", r.Min, r.Max)
-	}
-	return ""
+	return diags
 }
 
 func attributeIs(v cty.Value, name, want string) bool {

@@ -96,7 +96,10 @@ func (p *program) environment(r *hclspec.Reference, ctx *hcl.EvalContext, flat m
 
 func (p *program) valueOf(a address.Address, vals values) cty.Value {
 	if a.Type == address.Variable {
-		return p.variables[a.Name]
+		if v, ok := p.variables[a.Name]; ok {
+			return v
+		}
+		return cty.DynamicVal
 	}
 	if v, ok := vals[a]; ok {
 		return v
@@ -108,7 +111,7 @@ func (p *program) valueOf(a address.Address, vals values) cty.Value {
 func (p *program) expression(n *node, expr hcl.Expression, vals values, extra map[string]cty.Value) (cty.Value, hcl.Diagnostics) {
 	refs := n.refsOf(expr)
 	v, diags := expr.Value(p.scope(refs, vals, extra))
-	return v, p.explain(refs, vals, diags)
+	return v, p.explain(refs, vals, n.unreported(diags))
 }
 
 // evaluate evaluates a node's block. extra holds further names, such as delivery.
@@ -116,7 +119,17 @@ func (p *program) evaluate(n *node, vals values, extra map[string]cty.Value) (ct
 	v, diags := n.block.EvaluateWith(func(_ string, expr hcl.Expression) *hcl.EvalContext {
 		return p.scope(n.refsOf(expr), vals, extra)
 	})
-	return v, p.explain(n.refs, vals, diags)
+	return v, p.explain(n.refs, vals, n.unreported(diags))
+}
+
+// unreported leaves out what is said of expressions whose references are mistaken: one
+// mistake makes one complaint.
+func (n *node) unreported(diags hcl.Diagnostics) hcl.Diagnostics {
+	return slices.DeleteFunc(diags, func(d *hcl.Diagnostic) bool {
+		return d.Subject != nil && slices.ContainsFunc(n.exprs, func(e expression) bool {
+			return e.wrong && e.expr.Range().Overlaps(*d.Subject)
+		})
+	})
 }
 
 // explain rewrites what hcl says of a missing environment variable: that an object lacks an

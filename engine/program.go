@@ -59,7 +59,7 @@ type node struct {
 	// read are the attributes of a source that expressions read beside value: the others are
 	// not made. "*" stands for all of them.
 	read      []string
-	broken    bool // mistakes in it were found already: it stands for an unknown value
+	cyclic    bool // it is on a cycle: it stands for an unknown value
 	used      bool // some node depends on it
 	reread    bool // a source reads what this sink writes
 	recursive bool // a source reads directories below its own, too
@@ -71,8 +71,9 @@ type node struct {
 // expression is one expression of a node and what it refers to. A node has few of them, so a
 // list takes less than a map and is searched as fast.
 type expression struct {
-	expr hcl.Expression
-	refs []*hclspec.Reference
+	expr  hcl.Expression
+	refs  []*hclspec.Reference
+	wrong bool // mistakes in its references were reported: it is not judged again
 }
 
 // refsOf returns what an expression of the node refers to.
@@ -112,12 +113,8 @@ func compile(spec *hclspec.Spec, opts Options, validate, whole bool) (*program, 
 	diags := p.inputs(whole)
 	diags = append(diags, p.declare()...)
 	diags = append(diags, p.connect()...)
-	more := p.order()
-	diags = append(diags, more...)
-	if !more.HasErrors() {
-		diags = append(diags, p.check()...)
-	}
-	return p, diags
+	diags = append(diags, p.order()...)
+	return p, append(diags, p.check()...)
 }
 
 func (p *program) fileRead(path string, content []byte) {
@@ -182,7 +179,7 @@ func (p *program) declare() hcl.Diagnostics {
 		diags = append(diags, more...)
 		// The block has taken what it needs; the syntax tree around it would be kept twice.
 		b.Body = nil
-		add(&node{addr: b.Address, rng: b.DefRange, kind: kind, block: block, broken: more.HasErrors()})
+		add(&node{addr: b.Address, rng: b.DefRange, kind: kind, block: block})
 	}
 	return diags
 }
@@ -204,9 +201,7 @@ func (p *program) connect() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, addr := range p.graph.Nodes() {
 		n := p.nodes[addr]
-		more := p.connectNode(n)
-		n.broken = n.broken || more.HasErrors()
-		diags = append(diags, more...)
+		diags = append(diags, p.connectNode(n)...)
 		for _, r := range n.refs {
 			target := p.nodes[r.Target]
 			if r.Target.IsZero() || target == nil {
@@ -250,13 +245,13 @@ func (n *node) readsAttribute(name string) bool {
 func (p *program) connectNode(n *node) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	collect := func(expr hcl.Expression, place scopeRules) {
-		refs, more := hclspec.References(expr)
-		diags = append(diags, more...)
+		refs, wrong := hclspec.References(expr)
 		for _, r := range refs {
-			diags = append(diags, p.checkReference(n, r, place)...)
+			wrong = append(wrong, p.checkReference(n, r, place)...)
 			n.usesDelivery = n.usesDelivery || r.Root == "delivery"
 		}
-		n.exprs = append(n.exprs, expression{expr, refs})
+		diags = append(diags, wrong...)
+		n.exprs = append(n.exprs, expression{expr, refs, wrong.HasErrors()})
 		n.refs = append(n.refs, refs...)
 	}
 	switch {
@@ -426,11 +421,17 @@ func (p *program) triggers(n *node, expr hcl.Expression, collect func(hcl.Expres
 	return nil
 }
 
-// order finds cycles and cuts the graph into waves.
+// order finds cycles and cuts the graph into waves. With a cycle the waves are those of the
+// graph in which nothing waits for what is on it, so that all the rest can still be checked.
 func (p *program) order() hcl.Diagnostics {
+	var diags hcl.Diagnostics
 	waves, cycle := p.graph.Waves()
 	if cycle != nil {
-		return p.cycles(cycle)
+		diags = p.cycles(cycle)
+		for _, a := range cycle.Nodes {
+			p.nodes[a].cyclic = true
+		}
+		waves, _ = p.graph.Without(cycle.Nodes).Waves()
 	}
 	p.waves = waves
 	for _, wave := range waves {
@@ -438,7 +439,7 @@ func (p *program) order() hcl.Diagnostics {
 			p.reach(p.nodes[a])
 		}
 	}
-	return nil
+	return diags
 }
 
 // reach notes which sinks a node waits for and which sources it is made from.

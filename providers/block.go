@@ -229,15 +229,20 @@ type Configured struct {
 	Config   any // the kind's own struct
 	Values   cty.Value
 
-	kind  *Kind
-	block *Block
+	kind    *Kind
+	block   *Block
+	unknown []string // attributes and blocks that are unknown or missing
 }
 
 // Configure decodes what Evaluate returned into the kind's structs. b may be nil: then the
 // values come from a plan or the ledger, and attributes kept as expressions are absent.
-// All values must be known.
+//
+// What is unknown or missing stands as its default, or as empty. Then the instance serves only
+// to find the mistakes in all the rest and to learn its path. Mistakes that rest on what is
+// unknown are not reported, so that there may be neither instance nor diagnostic.
 func (k *Kind) Configure(values cty.Value, b *Block) (*Configured, hcl.Diagnostics) {
 	c := &Configured{Values: values, kind: k, block: b, Config: k.config()}
+	values, c.unknown = k.Schema.fill("", values)
 	var raw *part
 	if b != nil {
 		raw = &b.part
@@ -250,7 +255,75 @@ func (k *Kind) Configure(values cty.Value, b *Block) (*Configured, hcl.Diagnosti
 	return c, diags
 }
 
-// build makes the instance and turns a mistake in an attribute into a diagnostic at its place.
+// fill replaces what is unknown and returns its names, and those of required attributes and
+// blocks that are missing. A field that takes any value takes an unknown one, too.
+func (s *Schema) fill(prefix string, values cty.Value) (cty.Value, []string) {
+	if values == cty.NilVal {
+		return values, nil
+	}
+	var unknown []string
+	for _, b := range s.Blocks {
+		if b.Required && !values.Type().HasAttribute(b.Name) {
+			unknown = append(unknown, prefix+b.Name)
+		}
+	}
+	for _, a := range s.Attributes {
+		if a.Required && !a.Expression && !values.Type().HasAttribute(a.Name) {
+			unknown = append(unknown, prefix+a.Name)
+		}
+	}
+	if values.IsWhollyKnown() {
+		return values, unknown
+	}
+	attrs := values.AsValueMap()
+	for _, a := range s.Attributes {
+		if v, set := attrs[a.Name]; !set || v.IsWhollyKnown() {
+			continue
+		}
+		unknown = append(unknown, prefix+a.Name)
+		switch {
+		case a.Type == cty.DynamicPseudoType:
+		case a.Type == cty.String && a.Default == "" && !a.Duration:
+			attrs[a.Name] = cty.StringVal("")
+		default:
+			delete(attrs, a.Name)
+		}
+	}
+	for _, b := range s.Blocks {
+		v, set := attrs[b.Name]
+		switch {
+		case !set:
+		case b.Repeated:
+			elems := v.AsValueSlice()
+			for i := range elems {
+				var more []string
+				elems[i], more = b.fill(prefix+b.Name+".", elems[i])
+				unknown = append(unknown, more...)
+			}
+			attrs[b.Name] = cty.TupleVal(elems)
+		default:
+			var more []string
+			attrs[b.Name], more = b.fill(prefix+b.Name+".", v)
+			unknown = append(unknown, more...)
+		}
+	}
+	return cty.ObjectVal(attrs), unknown
+}
+
+// unsure reports whether a mistake need not be one once everything is known.
+func (c *Configured) unsure(err error) bool {
+	if len(c.unknown) == 0 {
+		return false
+	}
+	at, is := err.(*AttributeError)
+	return !is || slices.ContainsFunc(append([]string{at.Attribute}, at.Beside...), func(name string) bool {
+		return slices.ContainsFunc(c.unknown, func(u string) bool {
+			return u == name || strings.HasPrefix(u, name+".") || strings.HasPrefix(name, u+".")
+		})
+	})
+}
+
+// instance makes the instance and turns mistakes into diagnostics at their places.
 func (c *Configured) instance(env Env) (any, hcl.Diagnostics) {
 	if env.Sensitive == nil {
 		env.Sensitive = func(name string) bool {
@@ -259,9 +332,22 @@ func (c *Configured) instance(env Env) (any, hcl.Diagnostics) {
 		}
 	}
 	v, err := c.kind.build(c.Config, env)
+	if s, is := c.Settings.(interface{ check() error }); is {
+		err = errors.Join(err, s.check())
+	}
 	if err == nil {
 		return v, nil
 	}
+	var diags hcl.Diagnostics
+	for _, e := range mistakes(err) {
+		if !c.unsure(e) {
+			diags = append(diags, c.diagnostic(e, env))
+		}
+	}
+	return nil, diags
+}
+
+func (c *Configured) diagnostic(err error, env Env) *hcl.Diagnostic {
 	diag := &hcl.Diagnostic{
 		Severity: hcl.DiagError,
 		Summary:  fmt.Sprintf("Invalid %s %q", strings.ReplaceAll(c.kind.Type, "_", " "), c.kind.Name),
@@ -282,7 +368,7 @@ func (c *Configured) instance(env Env) (any, hcl.Diagnostics) {
 	} else if env.Address != "" {
 		diag.Detail = env.Address + ": " + diag.Detail
 	}
-	return nil, hcl.Diagnostics{diag}
+	return diag
 }
 
 func sentence(s string) string {

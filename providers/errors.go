@@ -52,14 +52,43 @@ func Classify(err error) (Class, time.Duration) {
 
 // AttributeError is a mistake in one attribute of a block, so that the engine can point at it.
 type AttributeError struct {
-	Attribute string
+	Attribute string   // "block.attribute" in a nested block, "" for the block as a whole
+	Beside    []string // other attributes without which it would be none
 	Err       error
 }
 
-func (e *AttributeError) Error() string { return e.Attribute + ": " + e.Err.Error() }
+func (e *AttributeError) Error() string {
+	if e.Attribute == "" {
+		return e.Err.Error()
+	}
+	return e.Attribute + ": " + e.Err.Error()
+}
+
 func (e *AttributeError) Unwrap() error { return e.Err }
 
 // AttributeErrorf returns an AttributeError for the named attribute.
 func AttributeErrorf(attribute, format string, args ...any) error {
 	return &AttributeError{Attribute: attribute, Err: fmt.Errorf(format, args...)}
+}
+
+// AttributesErrorf returns an AttributeError for the first of several attributes that do not
+// go together. It is not reported while one of them is unknown.
+func AttributesErrorf(attributes []string, format string, args ...any) error {
+	return &AttributeError{Attribute: attributes[0], Beside: attributes[1:], Err: fmt.Errorf(format, args...)}
+}
+
+// mistakes returns the errors that errors.Join put together, in their order.
+func mistakes(err error) []error {
+	if _, is := err.(*AttributeError); is {
+		return []error{err}
+	}
+	joined, is := err.(interface{ Unwrap() []error })
+	if !is {
+		return []error{err}
+	}
+	var out []error
+	for _, e := range joined.Unwrap() {
+		out = append(out, mistakes(e)...)
+	}
+	return out
 }

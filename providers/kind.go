@@ -49,7 +49,8 @@ func (e Env) IsSensitive(attribute string) bool {
 }
 
 // SourceKind declares a kind of source. defaults returns a new pre-filled configuration;
-// build makes an instance and must neither block nor touch the world.
+// build makes an instance and must neither block nor touch the world. It returns all
+// mistakes of a configuration at once, as AttributeErrors put together by errors.Join.
 func SourceKind[C any](name string, doc Doc, defaults func() *C, build func(*C, Env) (Source, error)) *Kind {
 	return newKind("source", name, doc, anyOf(DefaultSourceSettings), defaults, build)
 }

@@ -15,6 +15,8 @@ type Cycle[K comparable] struct {
 	// node depends on the next and the last is the first again: a, b, a. It starts at
 	// the knot's smallest node and is the shortest cycle through that node.
 	Paths [][]K
+	// Nodes are all nodes of all knots, sorted; Paths may leave some of them out.
+	Nodes []K
 }
 
 // Path is the first cycle, closed: a, b, a.
@@ -51,6 +53,11 @@ func (g *Graph[K]) cycle(missing, sorted []int) *Cycle[K] {
 				seen[k] = true
 				c.Paths = append(c.Paths, g.keysOf(path))
 			}
+		}
+	}
+	for _, id := range sorted {
+		if k := knot[id]; k >= 0 && seen[k] {
+			c.Nodes = append(c.Nodes, g.keys[id])
 		}
 	}
 	return c

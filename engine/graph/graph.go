@@ -64,6 +64,29 @@ func (g *Graph[K]) Connect(from, to K) {
 	g.users[e.to] = append(g.users[e.to], e.from)
 }
 
+// Without returns a copy of the graph in which nothing depends on the given nodes. With the
+// nodes of a Cycle it is what has an order in spite of it.
+func (g *Graph[K]) Without(nodes []K) *Graph[K] {
+	cut := make([]bool, len(g.keys))
+	for _, node := range nodes {
+		if id, ok := g.ids[node]; ok {
+			cut[id] = true
+		}
+	}
+	out := New(g.compare)
+	for _, key := range g.keys {
+		out.Add(key)
+	}
+	for from, deps := range g.deps {
+		for _, to := range deps {
+			if !cut[to] {
+				out.Connect(g.keys[from], g.keys[to])
+			}
+		}
+	}
+	return out
+}
+
 // Len is the number of nodes.
 func (g *Graph[K]) Len() int { return len(g.keys) }
 

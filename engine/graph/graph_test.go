@@ -227,3 +227,23 @@ func BenchmarkAffected(b *testing.B) {
 		}
 	}
 }
+
+// What is not on a cycle has an order in spite of it.
+func TestWithoutTheNodesOfCycles(t *testing.T) {
+	g := New(strings.Compare)
+	for _, e := range []string{"a b", "b c", "c a", "b d", "d b", "e a", "f e", "a g", "x x"} {
+		from, to, _ := strings.Cut(e, " ")
+		g.Connect(from, to)
+	}
+	_, cycle := g.Waves()
+	if want := []string{"a", "b", "c", "d", "x"}; cycle == nil || gocmp.Diff(want, cycle.Nodes) != "" {
+		t.Fatalf("on cycles: %v, want %v", cycle, want)
+	}
+	waves, cycle := g.Without(cycle.Nodes).Waves()
+	if cycle != nil {
+		t.Fatal(cycle)
+	}
+	if diff := gocmp.Diff([][]string{{"b", "c", "d", "e", "g", "x"}, {"a", "f"}}, waves); diff != "" {
+		t.Error(diff)
+	}
+}

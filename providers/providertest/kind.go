@@ -96,6 +96,9 @@ func checkExample(t *testing.T, k *providers.Kind) {
 		if diags := build(c, k.Type, environment(nil)); known && diags.HasErrors() {
 			t.Error(diags)
 		}
+		if known {
+			checkUnknown(t, k, values, block)
+		}
 	}
 }
 
@@ -179,5 +182,37 @@ func checkDefaults(t *testing.T, k *providers.Kind) {
 	}
 	if _, diags := Configure(k, ""); diags.HasErrors() {
 		t.Errorf("an empty block: %v", diags)
+	}
+}
+
+// checkUnknown makes each attribute of a valid example unknown, one after the other: nobody may
+// complain of what may still turn out to be right.
+func checkUnknown(t *testing.T, k *providers.Kind, values cty.Value, block *providers.Block) {
+	for name, v := range values.AsValueMap() {
+		attrs := values.AsValueMap()
+		attrs[name] = unknownIn(v)
+		c, diags := k.Configure(cty.ObjectVal(attrs), block)
+		if !diags.HasErrors() {
+			diags = build(c, k.Type, environment(nil))
+		}
+		if diags.HasErrors() {
+			t.Errorf("with an unknown %s: %v", name, diags)
+		}
+	}
+}
+
+// unknownIn makes an attribute unknown, and of a nested block each attribute.
+func unknownIn(v cty.Value) cty.Value {
+	switch plain, marks := v.Unmark(); {
+	case plain.Type().IsObjectType() && plain.LengthInt() > 0:
+		attrs := plain.AsValueMap()
+		for name, a := range attrs {
+			attrs[name] = unknownIn(a)
+		}
+		return cty.ObjectVal(attrs)
+	case plain.Type().IsTupleType():
+		return v
+	default:
+		return cty.UnknownVal(plain.Type()).WithMarks(marks)
 	}
 }

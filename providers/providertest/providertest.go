@@ -16,6 +16,7 @@ package providertest
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,7 +64,8 @@ func Configure(k *providers.Kind, body string) (*providers.Configured, hcl.Diagn
 	return c, append(diags, more...)
 }
 
-// Errors returns what is wrong with a block of the given body, "" for nothing.
+// Errors returns what is wrong with a block of the given body, a line for each mistake, "" for
+// nothing.
 func Errors(k *providers.Kind, body string, env ...providers.Env) string {
 	c, diags := Configure(k, body)
 	if !diags.HasErrors() {
@@ -72,7 +74,11 @@ func Errors(k *providers.Kind, body string, env ...providers.Env) string {
 	if !diags.HasErrors() {
 		return ""
 	}
-	return diags.Error()
+	lines := make([]string, len(diags))
+	for i, d := range diags {
+		lines[i] = d.Error()
+	}
+	return strings.Join(lines, "\n")
 }
 
 func build(c *providers.Configured, typ string, env providers.Env) (diags hcl.Diagnostics) {

@@ -6,6 +6,8 @@
 package hash
 
 import (
+	"errors"
+
 	"tidegate/hclspec/decode"
 	"tidegate/providers"
 	"tidegate/providers/internal/polling"
@@ -68,13 +70,14 @@ func build(c *Config, _ providers.Env) (providers.Detector, error) {
 		Interval: c.Interval, Jitter: c.Jitter, FailureThreshold: c.FailureThreshold,
 		Adaptive: c.Adaptive, Backoff: c.Backoff,
 	})
-	if err != nil {
-		return nil, err
-	}
+	wrong := []error{err}
 	for _, path := range c.Ignore {
 		if _, err := decode.ParsePath(path); err != nil {
-			return nil, providers.AttributeErrorf("ignore", "%w", err)
+			wrong = append(wrong, providers.AttributeErrorf("ignore", "%w", err))
 		}
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return nil, err
 	}
 	return &detector{Policy: p, ignore: c.Ignore}, nil
 }

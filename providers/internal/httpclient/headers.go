@@ -1,37 +1,59 @@
 package httpclient
 
 import (
-	"fmt"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
+
+	"tidegate/providers"
 )
+
+// CheckToken returns all that is wrong with an attribute bearer_token that is sent beside
+// headers. The token is not repeated in the errors.
+func CheckToken(token string, headers map[string]string) error {
+	if token == "" {
+		return nil
+	}
+	var twice, bad error
+	if HasHeader(headers, "Authorization") {
+		twice = providers.AttributesErrorf([]string{"bearer_token", "headers"}, "headers sets Authorization already: remove one of the two")
+	}
+	if !validValue(token) {
+		bad = providers.AttributeErrorf("bearer_token", "the token holds a line break or another control character: use chomp() on what was read from a file")
+	}
+	return errors.Join(twice, bad)
+}
 
 // framing are the headers that the transport itself must write.
 var framing = []string{"Connection", "Content-Length", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 
-// CheckHeaders returns what is wrong with headers given in a configuration. reserved are
-// further names, in canonical form, that the caller writes itself. Values are not repeated
-// in the error.
+// CheckHeaders returns all that is wrong with an attribute headers, as attribute errors.
+// reserved are further names, in canonical form, that the caller writes itself. Values are
+// not repeated in the errors.
 func CheckHeaders(headers map[string]string, reserved ...string) error {
+	var wrong []error
+	fail := func(format string, args ...any) {
+		wrong = append(wrong, providers.AttributeErrorf("headers", format, args...))
+	}
 	seen := make(map[string]string, len(headers))
 	for _, name := range sortedNames(headers) {
 		canonical := http.CanonicalHeaderKey(name)
 		switch {
 		case !validName(name):
-			return fmt.Errorf("%q cannot be the name of a header", name)
+			fail("%q cannot be the name of a header", name)
 		case !validValue(headers[name]):
-			return fmt.Errorf("the value of %q holds a line break or another control character", name)
+			fail("the value of %q holds a line break or another control character", name)
 		case slices.Contains(framing, canonical):
-			return fmt.Errorf("%q is written by the connection itself and cannot be set", name)
+			fail("%q is written by the connection itself and cannot be set", name)
 		case slices.Contains(reserved, canonical):
-			return fmt.Errorf("%q is written by Tidegate and cannot be set", name)
+			fail("%q is written by Tidegate and cannot be set", name)
 		case seen[canonical] != "":
-			return fmt.Errorf("%q and %q are the same header", seen[canonical], name)
+			fail("%q and %q are the same header", seen[canonical], name)
 		}
 		seen[canonical] = name
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 func sortedNames(headers map[string]string) []string {

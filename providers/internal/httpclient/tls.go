@@ -24,14 +24,15 @@ type TLS struct {
 // DefaultTLS returns the block of a configuration that says nothing.
 func DefaultTLS() *TLS { return &TLS{MinVersion: "1.2"} }
 
-// resolve returns the block with absolute paths. It looks at names only; whether the files
+// resolve returns the block with absolute paths, and all mistakes in it. It looks at names only; whether the files
 // are there shows at the first request.
 func (t TLS) resolve(env providers.Env) (TLS, error) {
+	var wrong []error
 	switch {
 	case t.CertFile != "" && t.KeyFile == "":
-		return t, providers.AttributeErrorf("tls.cert_file", "a client certificate needs its key: set key_file too")
+		wrong = append(wrong, providers.AttributesErrorf([]string{"tls.cert_file", "tls.key_file"}, "a client certificate needs its key: set key_file too"))
 	case t.KeyFile != "" && t.CertFile == "":
-		return t, providers.AttributeErrorf("tls.key_file", "a key needs its certificate: set cert_file too")
+		wrong = append(wrong, providers.AttributesErrorf([]string{"tls.key_file", "tls.cert_file"}, "a key needs its certificate: set cert_file too"))
 	}
 	for _, f := range []struct {
 		name string
@@ -45,10 +46,10 @@ func (t TLS) resolve(env providers.Env) (TLS, error) {
 		}
 		*f.path = filepath.Clean(*f.path)
 		if !within(*f.path, env.ReadPaths) {
-			return t, providers.AttributeErrorf(f.name, "%s lies outside of paths.read (%s)", *f.path, strings.Join(env.ReadPaths, ", "))
+			wrong = append(wrong, providers.AttributeErrorf(f.name, "%s lies outside of paths.read (%s)", *f.path, strings.Join(env.ReadPaths, ", ")))
 		}
 	}
-	return t, nil
+	return t, errors.Join(wrong...)
 }
 
 func within(path string, roots []string) bool {

@@ -1,6 +1,7 @@
 package polling
 
 import (
+	"errors"
 	"time"
 
 	"tidegate/providers"
@@ -18,31 +19,37 @@ type Policy struct {
 
 type bounds struct{ min, max, window time.Duration }
 
-// New checks the settings and returns their policy. Every error is a
-// providers.AttributeError.
+// New checks the settings and returns their policy, or all mistakes in them as
+// providers.AttributeErrors put together by errors.Join.
 func New(s *Settings) (*Policy, error) {
 	p := &Policy{
 		interval:  s.Interval.Value(),
 		jitter:    s.Jitter,
 		threshold: s.FailureThreshold,
 	}
-	switch {
-	case p.interval < MinInterval:
-		return nil, tooShort("interval", s.Interval)
-	case !(p.jitter >= 0 && p.jitter < 1):
-		return nil, providers.AttributeErrorf("jitter", "%v is not a share from 0 to below 1; 0.1 moves each wait by up to 10%%", s.Jitter)
-	case p.threshold < 1:
-		return nil, providers.AttributeErrorf("failure_threshold", "%d is too low: it takes at least 1 failure to call a source degraded", s.FailureThreshold)
+	var wrong []error
+	fail := func(err error) { wrong = append(wrong, err) }
+	if p.interval < MinInterval {
+		fail(tooShort("interval", s.Interval))
+	}
+	if !(p.jitter >= 0 && p.jitter < 1) {
+		fail(providers.AttributeErrorf("jitter", "%v is not a share from 0 to below 1; 0.1 moves each wait by up to 10%%", s.Jitter))
+	}
+	if p.threshold < 1 {
+		fail(providers.AttributeErrorf("failure_threshold", "%d is too low: it takes at least 1 failure to call a source degraded", s.FailureThreshold))
 	}
 	if s.Backoff != nil {
 		p.backoffMax = s.Backoff.Max.Value()
 	}
-	if s.Adaptive == nil {
-		return p, nil
+	if s.Adaptive != nil {
+		var err error
+		p.adaptive, err = newBounds(s.Adaptive, max(p.interval, MinInterval))
+		fail(err)
 	}
-	var err error
-	p.adaptive, err = newBounds(s.Adaptive, p.interval)
-	return p, err
+	if err := errors.Join(wrong...); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // newBounds fills in the defaults so that they never contradict what was written.
@@ -60,13 +67,15 @@ func newBounds(a *Adaptive, interval time.Duration) (*bounds, error) {
 	if b.max == 0 {
 		b.max = max(5*time.Minute, interval, b.min)
 	}
-	switch {
-	case b.min < MinInterval:
-		return nil, tooShort("adaptive.min", a.Min)
-	case b.max < MinInterval:
+	switch short, low := b.min < MinInterval, b.max < MinInterval; {
+	case short && low && a.Min != "":
+		return nil, errors.Join(tooShort("adaptive.min", a.Min), tooShort("adaptive.max", a.Max))
+	case low:
 		return nil, tooShort("adaptive.max", a.Max)
+	case short:
+		return nil, tooShort("adaptive.min", a.Min)
 	case b.min > b.max:
-		return nil, providers.AttributeErrorf("adaptive.min", "%s is longer than max = %s; swap them or raise max", b.min, b.max)
+		return nil, providers.AttributesErrorf([]string{"adaptive.min", "adaptive.max"}, "%s is longer than max = %s; swap them or raise max", b.min, b.max)
 	}
 	return b, nil
 }

@@ -1,6 +1,8 @@
 package process
 
 import (
+	"errors"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -9,9 +11,13 @@ import (
 	"tidegate/providers"
 )
 
-// Check finds mistakes in the attributes command and env of a block. No variable whose name
-// begins with reserved may be given, if reserved is not empty.
+// Check finds all mistakes in the attributes command and env of a block. No variable whose
+// name begins with reserved may be given, if reserved is not empty.
 func Check(command []string, env map[string]string, reserved string) error {
+	return errors.Join(checkCommand(command), checkEnv(env, reserved))
+}
+
+func checkCommand(command []string) error {
 	if len(command) == 0 || strings.TrimSpace(command[0]) == "" {
 		return providers.AttributeErrorf("command", "needs at least the program, as in [\"systemctl\", \"reload\", \"myapp\"]")
 	}
@@ -23,22 +29,22 @@ func Check(command []string, env map[string]string, reserved string) error {
 			return providers.AttributeErrorf("command", "argument %d contains a NUL character, which no argument can", i)
 		}
 	}
-	names := make([]string, 0, len(env))
-	for name := range env {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	return nil
+}
+
+func checkEnv(env map[string]string, reserved string) error {
+	var wrong []error
+	for _, name := range slices.Sorted(maps.Keys(env)) {
 		switch {
 		case name == "" || strings.ContainsAny(name, "=\x00"):
-			return providers.AttributeErrorf("env", "%q is no name of a variable", name)
+			wrong = append(wrong, providers.AttributeErrorf("env", "%q is no name of a variable", name))
 		case strings.ContainsRune(env[name], 0):
-			return providers.AttributeErrorf("env", "the value of %s contains a NUL character, which no variable can", name)
+			wrong = append(wrong, providers.AttributeErrorf("env", "the value of %s contains a NUL character, which no variable can", name))
 		case reserved != "" && strings.HasPrefix(strings.ToUpper(name), reserved):
-			return providers.AttributeErrorf("env", "%s cannot be set: names that begin with %s are set for each delivery", name, reserved)
+			wrong = append(wrong, providers.AttributeErrorf("env", "%s cannot be set: names that begin with %s are set for each delivery", name, reserved))
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 func quoted(words []string) string {

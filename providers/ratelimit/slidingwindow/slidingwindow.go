@@ -7,6 +7,7 @@
 package slidingwindow
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -47,13 +48,18 @@ type limit struct {
 }
 
 func build(c *Config, _ providers.Env) (providers.RateLimit, error) {
+	var badMax, badPer error
 	switch {
 	case c.Max < 1:
-		return nil, providers.AttributeErrorf("max", "%d lets nothing pass; use 1 or more, or tidegate pause to stop deliveries", c.Max)
+		badMax = providers.AttributeErrorf("max", "%d lets nothing pass; use 1 or more, or tidegate pause to stop deliveries", c.Max)
 	case c.Max > Most:
-		return nil, providers.AttributeErrorf("max", "%d is more than %d, the most a window remembers; use rate_limit \"token_bucket\"", c.Max, Most)
-	case c.Per.Value() <= 0:
-		return nil, providers.AttributeErrorf("per", "must be longer than nothing")
+		badMax = providers.AttributeErrorf("max", "%d is more than %d, the most a window remembers; use rate_limit \"token_bucket\"", c.Max, Most)
+	}
+	if c.Per.Value() <= 0 {
+		badPer = providers.AttributeErrorf("per", "must be longer than nothing")
+	}
+	if err := errors.Join(badMax, badPer); err != nil {
+		return nil, err
 	}
 	return &limit{max: c.Max, per: c.Per.Value()}, nil
 }

@@ -5,6 +5,7 @@
 package tokenbucket
 
 import (
+	"errors"
 	"math"
 	"time"
 
@@ -54,23 +55,27 @@ type limit struct {
 }
 
 func build(c *Config, _ providers.Env) (providers.RateLimit, error) {
+	var badRate, badBurst error
+	if c.Burst != nil && *c.Burst < 1 {
+		badBurst = providers.AttributeErrorf("burst", "%d lets nothing pass; use 1 or more", *c.Burst)
+	}
 	if !(c.Rate > 0) || math.IsInf(c.Rate, 0) {
-		return nil, providers.AttributeErrorf("rate", "%v lets nothing pass; use a number above 0, or tidegate pause to stop deliveries", c.Rate)
+		badRate = providers.AttributeErrorf("rate", "%v lets nothing pass; use a number above 0, or tidegate pause to stop deliveries", c.Rate)
+	}
+	if err := errors.Join(badRate, badBurst); err != nil {
+		return nil, err
 	}
 	// Rounded up, so that rounding never lets more pass.
 	interval := math.Ceil(float64(c.Per.Value()) / c.Rate)
 	if !(interval >= 1 && interval <= float64(longest)) {
-		return nil, providers.AttributeErrorf("rate", "%v per %s is one update in more than a hundred years", c.Rate, c.Per)
+		return nil, providers.AttributesErrorf([]string{"rate", "per"}, "%v per %s is one update in more than a hundred years", c.Rate, c.Per)
 	}
 	burst := max(1, math.Ceil(c.Rate))
 	if c.Burst != nil {
 		burst = float64(*c.Burst)
 	}
-	switch {
-	case burst < 1:
-		return nil, providers.AttributeErrorf("burst", "%d lets nothing pass; use 1 or more", *c.Burst)
-	case burst*interval > float64(longest):
-		return nil, providers.AttributeErrorf("burst", "a burst of %.0f would take more than a hundred years to gather", burst)
+	if burst*interval > float64(longest) {
+		return nil, providers.AttributesErrorf([]string{"burst", "rate", "per"}, "a burst of %.0f would take more than a hundred years to gather", burst)
 	}
 	return &limit{
 		interval:  time.Duration(interval),

@@ -7,7 +7,6 @@ package assert
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -63,7 +62,7 @@ type rule struct{ assertions []Assertion }
 
 func build(c *Config, _ providers.Env) (providers.Rule, error) {
 	if len(c.Assertions) == 0 {
-		return nil, errors.New("at least one assertion block is required")
+		return nil, providers.AttributesErrorf([]string{"", "assertion"}, "at least one assertion block is required")
 	}
 	return &rule{c.Assertions}, nil
 }

@@ -66,9 +66,9 @@ type rule struct {
 func build(c *Config, env providers.Env) (providers.Rule, error) {
 	switch {
 	case c.Path == nil && c.Schema == nil:
-		return nil, errors.New("one of path and schema is required: path names a file, schema holds the text")
+		return nil, providers.AttributesErrorf([]string{"", "path", "schema"}, "one of path and schema is required: path names a file, schema holds the text")
 	case c.Path != nil && c.Schema != nil:
-		return nil, providers.AttributeErrorf("schema", "cannot be combined with path; use two rules")
+		return nil, providers.AttributesErrorf([]string{"schema", "path"}, "cannot be combined with path; use two rules")
 	case c.Schema != nil:
 		checker, err := compile([]byte(*c.Schema))
 		if err != nil {

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"errors"
 	"slices"
 
 	"tidegate/providers"
@@ -61,14 +62,8 @@ sink "exec" "reload" {
 }
 
 func build(c *Config, env providers.Env) (providers.Sink, error) {
-	if err := process.Check(c.Command, c.Env, "TIDEGATE_"); err != nil {
+	if err := errors.Join(process.Check(c.Command, c.Env, "TIDEGATE_"), checkCodes(c.SuccessCodes)); err != nil {
 		return nil, err
-	}
-	if len(c.SuccessCodes) == 0 {
-		return nil, providers.AttributeErrorf("success_codes", "is empty, so that no run could succeed")
-	}
-	if i := slices.IndexFunc(c.SuccessCodes, func(n int) bool { return n < 0 || n > 255 }); i >= 0 {
-		return nil, providers.AttributeErrorf("success_codes", "%d is no exit status; they go from 0 to 255", c.SuccessCodes[i])
 	}
 	s := &sink{
 		target: process.DisplayIn(c.Command, env), fingerprint: fingerprint(c), success: c.SuccessCodes, left: leftMark(env),
@@ -84,4 +79,14 @@ func build(c *Config, env providers.Env) (providers.Sink, error) {
 	}
 	s.secrets = process.Secrets(c.Command, c.Env, stdin, env)
 	return s, nil
+}
+
+func checkCodes(codes []int) error {
+	if len(codes) == 0 {
+		return providers.AttributeErrorf("success_codes", "is empty, so that no run could succeed")
+	}
+	if i := slices.IndexFunc(codes, func(n int) bool { return n < 0 || n > 255 }); i >= 0 {
+		return providers.AttributeErrorf("success_codes", "%d is no exit status; they go from 0 to 255", codes[i])
+	}
+	return nil
 }

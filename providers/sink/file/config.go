@@ -3,6 +3,7 @@ package file
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -26,22 +27,11 @@ type Config struct {
 }
 
 func build(c *Config, env providers.Env) (providers.Sink, error) {
-	path, err := absolute(c.Path, env.ModuleDir)
-	if err != nil {
+	path, badPath := absolute(c.Path, env.ModuleDir)
+	content, badContent := contentOf(c)
+	mode, badMode := parseMode(c.Mode)
+	if err := errors.Join(badPath, badContent, badMode, checkOwner("owner", c.Owner), checkOwner("group", c.Group)); err != nil {
 		return nil, err
-	}
-	content, err := contentOf(c)
-	if err != nil {
-		return nil, err
-	}
-	mode, err := parseMode(c.Mode)
-	if err != nil {
-		return nil, err
-	}
-	for attribute, value := range map[string]string{"owner": c.Owner, "group": c.Group} {
-		if value != "" && runtime.GOOS == "windows" {
-			return nil, providers.AttributeErrorf(attribute, "is not supported on Windows, where files have no such %s", attribute)
-		}
 	}
 	sensitive := env.IsSensitive("content") || env.IsSensitive("content_base64")
 	return &sink{
@@ -49,6 +39,13 @@ func build(c *Config, env providers.Env) (providers.Sink, error) {
 		mode: mode, owner: c.Owner, group: c.Group,
 		options: durable.Options{Roots: env.WritePaths, Setting: "paths.write", Create: c.CreateDirs, Private: sensitive},
 	}, nil
+}
+
+func checkOwner(attribute, value string) error {
+	if value != "" && runtime.GOOS == "windows" {
+		return providers.AttributeErrorf(attribute, "is not supported on Windows, where files have no such %s", attribute)
+	}
+	return nil
 }
 
 func absolute(path, dir string) (string, error) {
@@ -69,11 +66,11 @@ func absolute(path, dir string) (string, error) {
 func contentOf(c *Config) ([]byte, error) {
 	switch {
 	case c.Content != nil && c.ContentBase64 != nil:
-		return nil, providers.AttributeErrorf("content_base64", "cannot stand beside content; keep one of the two")
+		return nil, providers.AttributesErrorf([]string{"content_base64", "content"}, "cannot stand beside content; keep one of the two")
 	case c.Content != nil:
 		return []byte(*c.Content), nil
 	case c.ContentBase64 == nil:
-		return nil, providers.AttributeErrorf("content", "either content or content_base64 is needed")
+		return nil, providers.AttributesErrorf([]string{"content", "content_base64"}, "either content or content_base64 is needed")
 	}
 	data, err := base64.StdEncoding.DecodeString(*c.ContentBase64)
 	if err != nil {

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"errors"
 	"slices"
 
 	"tidegate/providers"
@@ -30,40 +31,30 @@ func defaults() *Config {
 }
 
 func build(c *Config, env providers.Env) (providers.Sink, error) {
-	u, err := httpclient.ParseURL(c.URL)
-	if err != nil {
-		return nil, providers.AttributeErrorf("url", "%w", err)
+	s := &sink{config: c, sensitive: env.IsSensitive("url")}
+	var badURL, badSign, badTLS error
+	if s.url, badURL = httpclient.ParseURL(c.URL); badURL != nil {
+		badURL = providers.AttributeErrorf("url", "%w", badURL)
 	}
-	if err := check(c); err != nil {
-		return nil, err
-	}
-	s := &sink{config: c, url: u, sensitive: env.IsSensitive("url")}
-	if s.signer, err = newSigner(c.Sign); err != nil {
-		return nil, err
-	}
-	s.client, err = httpclient.New(httpclient.Options{TLS: c.TLS, Timeout: c.Timeout}, env)
-	if err != nil {
+	s.signer, badSign = newSigner(c.Sign)
+	s.client, badTLS = httpclient.New(httpclient.Options{TLS: c.TLS, Timeout: c.Timeout}, env)
+	if err := errors.Join(badURL, checkHeaders(c), httpclient.CheckToken(c.BearerToken, c.Headers), checkCodes(c.SuccessCodes), badSign, badTLS); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func check(c *Config) error {
+func checkHeaders(c *Config) error {
 	var reserved []string
 	if c.Sign != nil {
 		reserved = signatureHeaders
 	}
-	if err := httpclient.CheckHeaders(c.Headers, reserved...); err != nil {
-		return providers.AttributeErrorf("headers", "%w", err)
-	}
-	if c.BearerToken != "" && httpclient.HasHeader(c.Headers, "Authorization") {
-		return providers.AttributeErrorf("bearer_token", "headers sets Authorization already: remove one of the two")
-	}
-	if httpclient.CheckHeaders(map[string]string{"Authorization": c.BearerToken}) != nil {
-		return providers.AttributeErrorf("bearer_token", "the token holds a line break or another control character: use chomp() on what was read from a file")
-	}
-	if i := slices.IndexFunc(c.SuccessCodes, func(code int) bool { return code < 200 || code > 599 }); i >= 0 {
-		return providers.AttributeErrorf("success_codes", "%d cannot be the status of an answer: use numbers between 200 and 599", c.SuccessCodes[i])
+	return httpclient.CheckHeaders(c.Headers, reserved...)
+}
+
+func checkCodes(codes []int) error {
+	if i := slices.IndexFunc(codes, func(code int) bool { return code < 200 || code > 599 }); i >= 0 {
+		return providers.AttributeErrorf("success_codes", "%d cannot be the status of an answer: use numbers between 200 and 599", codes[i])
 	}
 	return nil
 }

@@ -55,26 +55,35 @@ type source struct {
 }
 
 func build(c *Config, env providers.Env) (providers.Source, error) {
-	switch {
-	case c.Prefix == nil && c.Names == nil:
-		return nil, errors.New("one of prefix and names is required: prefix takes all variables that start with a text, names takes those listed")
-	case c.Prefix != nil && c.Names != nil:
-		return nil, providers.AttributeErrorf("names", "cannot be combined with prefix; use two sources and merge() them")
-	case c.Prefix != nil && *c.Prefix == "":
-		return nil, providers.AttributeErrorf("prefix", "an empty prefix would take the whole environment; write the text the names start with, or list them in names")
-	case c.Names != nil && len(c.Names) == 0:
-		return nil, providers.AttributeErrorf("names", "the list is empty; name at least one variable")
-	}
-	for _, name := range c.Names {
-		if name == "" || strings.ContainsAny(name, "=\x00") {
-			return nil, providers.AttributeErrorf("names", "%q cannot be the name of an environment variable", name)
-		}
+	if err := check(c); err != nil {
+		return nil, err
 	}
 	s := &source{names: c.Names, environ: env.Environ}
 	if c.Prefix != nil {
 		s.prefix = *c.Prefix
 	}
 	return s, nil
+}
+
+func check(c *Config) error {
+	var wrong []error
+	switch {
+	case c.Prefix == nil && c.Names == nil:
+		return providers.AttributesErrorf([]string{"", "names", "prefix"}, "one of prefix and names is required: prefix takes all variables that start with a text, names takes those listed")
+	case c.Prefix != nil && c.Names != nil:
+		wrong = append(wrong, providers.AttributesErrorf([]string{"names", "prefix"}, "cannot be combined with prefix; use two sources and merge() them"))
+	case c.Names != nil && len(c.Names) == 0:
+		wrong = append(wrong, providers.AttributeErrorf("names", "the list is empty; name at least one variable"))
+	}
+	if c.Prefix != nil && *c.Prefix == "" {
+		wrong = append(wrong, providers.AttributeErrorf("prefix", "an empty prefix would take the whole environment; write the text the names start with, or list them in names"))
+	}
+	for _, name := range c.Names {
+		if name == "" || strings.ContainsAny(name, "=\x00") {
+			wrong = append(wrong, providers.AttributeErrorf("names", "%q cannot be the name of an environment variable", name))
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // Identity names what is read.

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"errors"
 	"net/url"
 
 	"tidegate/providers"
@@ -37,65 +38,41 @@ var reserved = []string{"Accept-Encoding", "If-Match", "If-Modified-Since", "If-
 
 func build(c *Config, env providers.Env) (providers.Source, error) {
 	s := &source{config: c, sensitive: env.IsSensitive("url") || env.IsSensitive("mirrors"), secretBody: env.IsSensitive("body")}
-	var err error
-	if s.urls, err = parseURLs(c); err != nil {
-		return nil, err
-	}
-	if err := httpclient.CheckHeaders(c.Headers, reserved...); err != nil {
-		return nil, providers.AttributeErrorf("headers", "%w", err)
-	}
-	if err := checkCredentials(c); err != nil {
-		return nil, err
-	}
-	if err := checkRetry(c.Retry); err != nil {
-		return nil, err
-	}
-	s.client, err = httpclient.New(httpclient.Options{TLS: c.TLS, Timeout: c.Timeout}, env)
-	if err != nil {
+	var badURL, badTLS error
+	s.urls, badURL = parseURLs(c)
+	s.client, badTLS = httpclient.New(httpclient.Options{TLS: c.TLS, Timeout: c.Timeout}, env)
+	if err := errors.Join(badURL, httpclient.CheckHeaders(c.Headers, reserved...), checkCredentials(c), c.Retry.Check(), badTLS); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
 func parseURLs(c *Config) ([]*url.URL, error) {
-	first, err := httpclient.ParseURL(c.URL)
-	if err != nil {
-		return nil, providers.AttributeErrorf("url", "%w", err)
-	}
-	urls := []*url.URL{first}
-	for i, text := range c.Mirrors {
+	var urls []*url.URL
+	var wrong []error
+	add := func(text, attribute, format string, args ...any) {
 		u, err := httpclient.ParseURL(text)
 		if err != nil {
-			return nil, providers.AttributeErrorf("mirrors", "mirror %d: %w", i+1, err)
+			wrong = append(wrong, providers.AttributeErrorf(attribute, format+"%w", append(args, err)...))
 		}
 		urls = append(urls, u)
 	}
-	return urls, nil
+	add(c.URL, "url", "")
+	for i, text := range c.Mirrors {
+		add(text, "mirrors", "mirror %d: ", i+1)
+	}
+	return urls, errors.Join(wrong...)
 }
 
 // checkCredentials refuses two answers to the question who is asking.
 func checkCredentials(c *Config) error {
-	header := httpclient.HasHeader(c.Headers, "Authorization")
+	var twice error
 	switch {
-	case c.BearerToken != "" && c.BasicAuth != nil:
-		return providers.AttributeErrorf("bearer_token", "set either bearer_token or basic_auth: both are sent as Authorization")
-	case c.BearerToken != "" && header:
-		return providers.AttributeErrorf("bearer_token", "headers sets Authorization already: remove one of the two")
-	case c.BasicAuth != nil && header:
-		return providers.AttributeErrorf("basic_auth", "headers sets Authorization already: remove one of the two")
+	case c.BasicAuth == nil:
+	case c.BearerToken != "":
+		twice = providers.AttributesErrorf([]string{"bearer_token", "basic_auth"}, "set either bearer_token or basic_auth: both are sent as Authorization")
+	case httpclient.HasHeader(c.Headers, "Authorization"):
+		twice = providers.AttributesErrorf([]string{"basic_auth", "headers"}, "headers sets Authorization already: remove one of the two")
 	}
-	if httpclient.CheckHeaders(map[string]string{"Authorization": c.BearerToken}) != nil {
-		return providers.AttributeErrorf("bearer_token", "the token holds a line break or another control character: use chomp() on what was read from a file")
-	}
-	return nil
-}
-
-func checkRetry(r *providers.Retry) error {
-	switch {
-	case r.Attempts < 1:
-		return providers.AttributeErrorf("retry.attempts", "%d attempts would never look: the first try counts, so use 1 for no repeating", r.Attempts)
-	case r.Min.Value() > r.Max.Value():
-		return providers.AttributeErrorf("retry.min", "min (%s) is longer than max (%s)", r.Min, r.Max)
-	}
-	return nil
+	return errors.Join(twice, httpclient.CheckToken(c.BearerToken, c.Headers))
 }
