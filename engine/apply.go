@@ -229,6 +229,7 @@ func (r *run) accept(b *state.Batch) {
 		}
 	}
 	b.DeleteSources = append(b.DeleteSources, r.plan.ForgetSources...)
+	storeOutputs(r.plan, b)
 }
 
 // isKeyed reports whether a name is that of a sealed blob.

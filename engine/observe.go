@@ -241,7 +241,7 @@ func (o *observer) merge(ctx context.Context, s seen) {
 	case s.node.expr != nil:
 		o.values[s.node.addr] = s.value
 		if s.node.out != nil {
-			o.output(s.node, s.value)
+			o.output(ctx, s.node, s.value)
 		}
 	}
 }
@@ -401,21 +401,6 @@ func (o *observer) waitsOn(n *node) string {
 		}
 	}
 	return ""
-}
-
-func (o *observer) output(n *node, v cty.Value) {
-	known := v.IsWhollyKnown()
-	if n.out.Sensitive {
-		v = v.Mark(mark.Sensitive)
-	}
-	o.outputs = append(o.outputs, &plan.OutputChange{Name: n.addr.Name, Value: plan.Of(v), Sensitive: n.out.Sensitive, Known: known})
-	for _, c := range n.out.Preconditions {
-		if ok, message, diags := o.condition(n, c.Condition, c.ErrorMessage, nil); diags.HasErrors() {
-			o.diags = append(o.diags, diags...)
-		} else if !ok {
-			o.complain(n, "Precondition of output failed", fmt.Sprintf("%s: %s", n.addr, message))
-		}
-	}
 }
 
 // unknownCondition says that a condition cannot be judged yet.

@@ -49,7 +49,7 @@ func (e *Engine) Plan(ctx context.Context, opts PlanOptions) (*plan.Plan, hcl.Di
 		o.compute.Removed(r)
 	}
 	p := o.compute.Plan(o.removedSources())
-	p.ToolVersion, p.Configuration, p.Dir, p.Outputs = e.opts.Version, e.prog.hash(), e.spec.Dir, o.outputs
+	p.ToolVersion, p.Configuration, p.Dir, p.Outputs = e.opts.Version, e.prog.hash(), e.spec.Dir, o.outputChanges(ctx)
 	p.Limits = o.planLimits()
 	p.Incomplete = o.diags.HasErrors() || ctx.Err() != nil
 	if ctx.Err() != nil {

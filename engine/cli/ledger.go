@@ -82,7 +82,7 @@ func (a *app) withLedger(cmd *cobra.Command, f *configFlags, dir string, use fun
 	return use(reader, ledger)
 }
 
-// viewState reads the attributes of sinks as they were last applied. One that cannot be
+// viewState reads the attributes of sinks and the values of outputs as they were last applied. One that cannot be
 // read (its content is sealed for us, or damaged) is shown without them.
 func viewState(ctx context.Context, reader state.Reader, l *state.Ledger, only ...address.Address) view.State {
 	out := view.State{Ledger: l, Version: hclspec.Version, Values: map[address.Address]plan.Value{}}
@@ -95,6 +95,14 @@ func viewState(ctx context.Context, reader state.Reader, l *state.Ledger, only .
 			continue
 		}
 		if v, err := payloadValues(data); err == nil {
+			out.Values[a] = plan.Of(v)
+		}
+	}
+	for a, row := range l.Outputs {
+		if len(only) > 0 {
+			break
+		}
+		if v, err := engine.OutputValue(ctx, reader, row); err == nil {
 			out.Values[a] = plan.Of(v)
 		}
 	}

@@ -222,14 +222,6 @@ type Retry struct {
 	Max      time.Duration `json:"max"`
 }
 
-// OutputChange is the value of one output.
-type OutputChange struct {
-	Name      string `json:"name"`
-	Value     Value  `json:"value"`
-	Sensitive bool   `json:"sensitive,omitempty"`
-	Known     bool   `json:"known"`
-}
-
 // Limit is one rate limit, with what is needed to ask it again at dispatch.
 type Limit struct {
 	Address string `json:"address"`
@@ -242,6 +234,7 @@ type Limit struct {
 type Summary struct {
 	Add, Change, Destroy, Forget, Adopt, Deferred, Blocked, Rejected, Accept, Drifted int
 	Failed                                                                            int // sources that failed or were rejected
+	Outputs                                                                           int // whose stored value changes
 }
 
 // Summary counts the plan's items. A sink that only waits counts as what it waits for.
@@ -285,20 +278,25 @@ func (p *Plan) Summary() Summary {
 			s.Drifted++
 		}
 	}
+	for _, c := range p.Outputs {
+		if c.Action.Delivers() {
+			s.Outputs++
+		}
+	}
 	return s
 }
 
 // HasChanges reports whether the plan holds anything to do now or later: deliveries,
-// acceptances, deferred changes, and drift to repair or warn about.
+// acceptances, deferred changes, drift to repair or warn about, and new values of outputs.
 func (p *Plan) HasChanges() bool {
 	s := p.Summary()
-	return s.Add+s.Change+s.Destroy+s.Forget+s.Adopt+s.Deferred+s.Accept+s.Drifted+len(p.ForgetSources) > 0
+	return s.Add+s.Change+s.Destroy+s.Forget+s.Adopt+s.Deferred+s.Accept+s.Drifted+s.Outputs+len(p.ForgetSources) > 0
 }
 
 // Acts reports whether apply would do anything now beside bookkeeping of looks.
 func (p *Plan) Acts() bool {
 	s := p.Summary()
-	return s.Add+s.Change+s.Destroy+s.Forget+s.Adopt+s.Accept+len(p.ForgetSources) > 0
+	return s.Add+s.Change+s.Destroy+s.Forget+s.Adopt+s.Accept+s.Outputs+len(p.ForgetSources) > 0
 }
 
 // Failed reports whether something failed or was refused: the exit code is 1.

@@ -66,8 +66,17 @@ func (s *Sink) blobs() names {
 	return n
 }
 
+// blobs lists what keeps blobs alive: an output names its value.
+func (o *Output) blobs() names {
+	var n names
+	n.add(o.Blob)
+	return n
+}
+
 // sources lists the other addresses in a row.
 func (s *Source) sources() []address.Address { return nil }
+
+func (o *Output) sources() []address.Address { return nil }
 
 func (s *Sink) sources() []address.Address {
 	var out []address.Address

@@ -33,7 +33,7 @@ func (s *Local) Commit(ctx context.Context, b *Batch) error {
 	if s.closed {
 		return fmt.Errorf("commit to the state %s: it is closed", s.files.db)
 	}
-	if len(b.Sources)+len(b.Sinks) > 0 {
+	if len(b.Sources)+len(b.Sinks)+len(b.Outputs) > 0 {
 		if err := s.keys.fellBack(); err != nil {
 			return fmt.Errorf("commit to the state %s: %w", s.files.db, err)
 		}
@@ -50,20 +50,24 @@ func (s *Local) Commit(ctx context.Context, b *Batch) error {
 
 // number gives the rows of a batch their revision and returns what takes it back.
 func number(b *Batch, serial int64) (undo func()) {
-	before := make([]int64, 0, len(b.Sources)+len(b.Sinks))
+	rows := make([]*int64, 0, len(b.Sources)+len(b.Sinks)+len(b.Outputs))
 	for _, s := range b.Sources {
-		before, s.Revision = append(before, s.Revision), serial
+		rows = append(rows, &s.Revision)
 	}
 	for _, s := range b.Sinks {
-		before, s.Revision = append(before, s.Revision), serial
+		rows = append(rows, &s.Revision)
+	}
+	for _, o := range b.Outputs {
+		rows = append(rows, &o.Revision)
+	}
+	before := make([]int64, len(rows))
+	for i, revision := range rows {
+		before[i], *revision = *revision, serial
 	}
 	return func() {
 		// Backwards, because a row may be in the batch twice.
-		for i := len(b.Sinks) - 1; i >= 0; i-- {
-			b.Sinks[i].Revision = before[len(b.Sources)+i]
-		}
-		for i := len(b.Sources) - 1; i >= 0; i-- {
-			b.Sources[i].Revision = before[i]
+		for i := len(rows) - 1; i >= 0; i-- {
+			*rows[i] = before[i]
 		}
 	}
 }
@@ -158,6 +162,11 @@ func (w *work) rows(ctx context.Context, b *Batch) error {
 			return err
 		}
 	}
+	for _, a := range b.DeleteOutputs {
+		if err := deleteRow[Output](ctx, w, &w.stmts.outputs, &w.meta.outputs, a); err != nil {
+			return err
+		}
+	}
 	for _, row := range b.Sources {
 		if err := putRow(ctx, w, &w.stmts.sources, &w.meta.sources, row.Address, row); err != nil {
 			return err
@@ -165,6 +174,11 @@ func (w *work) rows(ctx context.Context, b *Batch) error {
 	}
 	for _, row := range b.Sinks {
 		if err := putRow(ctx, w, &w.stmts.sinks, &w.meta.sinks, row.Address, row); err != nil {
+			return err
+		}
+	}
+	for _, row := range b.Outputs {
+		if err := putRow(ctx, w, &w.stmts.outputs, &w.meta.outputs, row.Address, row); err != nil {
 			return err
 		}
 	}

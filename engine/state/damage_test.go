@@ -27,6 +27,8 @@ func damaged(t *testing.T) (path string, want *Ledger, content map[string]string
 		b.Sinks = append(b.Sinks, sink(fmt.Sprintf("s%d", i), blob.Hash))
 		b.History = append(b.History, Entry{Address: address.Of(address.Sink, "file", "s"), Time: time.Unix(int64(i), 0).UTC(), Action: "create"})
 	}
+	output := &Output{Address: address.Of(address.Output, "", "o"), Blob: b.Blobs[0].Hash}
+	b.Outputs = append(b.Outputs, output)
 	secret := []byte("a secret")
 	name := s.Keyed(HashOf(secret))
 	content[name] = string(secret)

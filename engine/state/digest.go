@@ -48,7 +48,7 @@ func checksum(parts ...string) int64 {
 	return int64(binary.BigEndian.Uint64(sum[:8]))
 }
 
-// rowSum is the checksum of a row of sources, sinks or (with revision 0) shared.
+// rowSum is the checksum of a row of sources, sinks, outputs or (with revision 0) shared.
 func rowSum(table, address string, revision int64, data string) int64 {
 	return checksum(table, address, strconv.FormatInt(revision, 10), data)
 }

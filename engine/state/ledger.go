@@ -20,6 +20,7 @@ type Ledger struct {
 	Serial  int64  // grows with every commit
 	Sources map[address.Address]*Source
 	Sinks   map[address.Address]*Sink
+	Outputs map[address.Address]*Output
 	// Shared holds the counters of rate limits with scope "shared", by the limit's address.
 	Shared map[string]Counter
 }
@@ -29,6 +30,7 @@ func New() *Ledger {
 	return &Ledger{
 		Sources: map[address.Address]*Source{},
 		Sinks:   map[address.Address]*Sink{},
+		Outputs: map[address.Address]*Output{},
 		Shared:  map[string]Counter{},
 	}
 }
@@ -154,6 +156,15 @@ type Revision struct {
 	Payload  string    `json:"payload,omitempty"` // blob; for revision 0 the bytes themselves
 }
 
+// Output is the row of one output: its value at the last apply. The value is the blob named
+// Blob, JSON of its type and itself, sealed where Sensitive.
+type Output struct {
+	Address   address.Address `json:"address"`
+	Revision  int64           `json:"revision"` // of the row; set by the store
+	Blob      string          `json:"blob"`
+	Sensitive bool            `json:"sensitive,omitempty"`
+}
+
 // Payload is a sink's block as it was, or is to be, applied: enough to deliver, compare and
 // delete without the configuration. It is stored as a blob, sealed where Sensitive is set.
 type Payload struct {
@@ -181,6 +192,9 @@ type Entry struct {
 
 // Clone returns a copy that shares nothing mutable with s.
 func (s *Source) Clone() *Source { return clone(s) }
+
+// Clone returns a copy that shares nothing mutable with o.
+func (o *Output) Clone() *Output { return clone(o) }
 
 // Clone returns a copy that shares nothing mutable with s.
 func (s *Sink) Clone() *Sink { return clone(s) }

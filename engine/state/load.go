@@ -31,6 +31,9 @@ func load(ctx context.Context, db *sql.DB) (*Ledger, error) {
 	if err := loadRows(ctx, tx, "sinks", m.sinks, l.Sinks, func(s *Sink) (address.Address, int64) { return s.Address, s.Revision }); err != nil {
 		return nil, err
 	}
+	if err := loadRows(ctx, tx, "outputs", m.outputs, l.Outputs, func(o *Output) (address.Address, int64) { return o.Address, o.Revision }); err != nil {
+		return nil, err
+	}
 	return l, loadShared(ctx, tx, m.shared, l.Shared)
 }
 
@@ -43,7 +46,7 @@ type rawRow struct {
 // decodeBatch rows go to a decoder at once, to make the hand-over cheap.
 const decodeBatch = 200
 
-// loadRows reads the table of sources or sinks into a map. Most of the time goes into
+// loadRows reads the table of sources, sinks or outputs into a map. Most of the time goes into
 // JSON, so the rows are decoded beside the reading, on all processors.
 func loadRows[T any, P sharing[T]](ctx context.Context, q querier, table string, want digest, into map[address.Address]*T, id func(*T) (address.Address, int64)) error {
 	var mu sync.Mutex

@@ -18,11 +18,12 @@ type meta struct {
 	sinks     digest
 	shared    digest
 	history   digest
+	outputs   digest // since schema 2
 }
 
 // pairs are the rows of the table, without the seal.
 func (m *meta) pairs() [][2]string {
-	return [][2]string{
+	pairs := [][2]string{
 		{"schema", strconv.Itoa(m.schema)},
 		{"lineage", m.lineage},
 		{"serial", strconv.FormatInt(m.serial, 10)},
@@ -33,6 +34,10 @@ func (m *meta) pairs() [][2]string {
 		{"shared", m.shared.String()},
 		{"history", m.history.String()},
 	}
+	if m.schema >= outputsSchema {
+		pairs = append(pairs, [2]string{"outputs", m.outputs.String()})
+	}
+	return pairs
 }
 
 // seal is a checksum over all pairs.
@@ -113,7 +118,11 @@ func parseMeta(values map[string]string) (meta, error) {
 	if m.serial, err = strconv.ParseInt(values["serial"], 10, 64); err != nil {
 		return m, fmt.Errorf("serial: %w", err)
 	}
-	for key, d := range map[string]*digest{"sources": &m.sources, "sinks": &m.sinks, "shared": &m.shared, "history": &m.history} {
+	digests := map[string]*digest{"sources": &m.sources, "sinks": &m.sinks, "shared": &m.shared, "history": &m.history}
+	if m.schema >= outputsSchema {
+		digests["outputs"] = &m.outputs
+	}
+	for key, d := range digests {
 		if *d, err = parseDigest(values[key]); err != nil {
 			return m, fmt.Errorf("%s: %w", key, err)
 		}

@@ -1,9 +1,13 @@
 package state
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -48,7 +52,7 @@ func TestAnOlderSchemaMigratesWithABackup(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	backups, err := filepath.Glob(path + ".v1.backup-*")
+	backups, err := filepath.Glob(fmt.Sprintf("%s.v%d.backup-*", path, current.version))
 	if err != nil || len(backups) != 1 {
 		t.Fatalf("backups %v, %v", backups, err)
 	}
@@ -124,5 +128,107 @@ func TestANewStateStartsAtTheNewestSchema(t *testing.T) {
 	s.Close()
 	if left, _ := filepath.Glob(path + ".v*"); len(left) != 0 {
 		t.Errorf("a backup of nothing: %v", left)
+	}
+}
+
+// first is a state that the first schema's program wrote: two applies of a file source, a file
+// sink, one with a secret, and a program.
+func first(t *testing.T) string {
+	t.Helper()
+	path := testPath(t)
+	packed, err := os.Open(filepath.Join("testdata", "v1", "state.db.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packed.Close()
+	unpacked, err := gzip.NewReader(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(unpacked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := os.ReadFile(filepath.Join("testdata", "v1", "state.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	aged(t, path, data)
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "state.key"), key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestTheFirstSchemaMigrates(t *testing.T) {
+	path := first(t)
+	if h, err := readHeader(path); err != nil || h.schema != 1 {
+		t.Fatalf("the header has schema %d, %v", h.schema, err)
+	}
+	original, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := mustLoad(t, mustRead(t, path))
+	if len(before.Sources) != 1 || len(before.Sinks) != 3 || len(before.Outputs) != 0 || len(before.Shared) != 1 || before.Serial == 0 {
+		t.Fatalf("read %d sources, %d sinks, %d outputs, %d counters, serial %d",
+			len(before.Sources), len(before.Sinks), len(before.Outputs), len(before.Shared), before.Serial)
+	}
+	now, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(original, now) {
+		t.Errorf("reading migrated the file itself, %v", err)
+	}
+
+	s := mustOpen(t, path)
+	if diff := diffOf(before, mustLoad(t, s)); diff != "" {
+		t.Error(diff)
+	}
+	for a, row := range before.Sinks {
+		payload, err := s.Blob(t.Context(), row.Acknowledged.Payload)
+		if err != nil || !bytes.Contains(payload, []byte(`"values"`)) {
+			t.Errorf("%s: the payload is %q, %v", a, payload, err)
+		}
+	}
+	if history, err := s.History(t.Context(), address.Address{}, 0); err != nil || len(history) != 7 {
+		t.Errorf("%d lines of history, %v", len(history), err)
+	}
+	secret := s.Keyed(HashOf([]byte("secret")))
+	row := &Output{Address: address.Of(address.Output, "", "token"), Blob: secret, Sensitive: true}
+	mustCommit(t, s, &Batch{Outputs: []*Output{row}, Blobs: []Blob{{Hash: secret, Data: []byte("secret"), Sealed: true}}})
+	checkRefs(t, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	backups, err := filepath.Glob(path + ".v1.backup-*")
+	if err != nil || len(backups) != 1 {
+		t.Fatalf("backups %v, %v", backups, err)
+	}
+	if kept, err := os.ReadFile(backups[0]); err != nil || !bytes.Equal(original, kept) {
+		t.Errorf("the backup has other bytes, %v", err)
+	}
+	after := mustLoad(t, mustRead(t, path))
+	if got := after.Outputs[row.Address]; got == nil || got.Blob != secret || !got.Sensitive || got.Revision != after.Serial {
+		t.Errorf("the output is %+v", got)
+	}
+}
+
+func TestADroppedOutputIsForgottenWithItsValue(t *testing.T) {
+	s := mustOpen(t, testPath(t))
+	value := blobOf("value")
+	row := &Output{Address: address.Of(address.Output, "", "o"), Blob: value.Hash}
+	mustCommit(t, s, &Batch{Outputs: []*Output{row}, Blobs: []Blob{value}})
+	if got, err := s.Blob(t.Context(), value.Hash); err != nil || string(got) != "value" {
+		t.Errorf("the value is %q, %v", got, err)
+	}
+	mustCommit(t, s, &Batch{DeleteOutputs: []address.Address{row.Address}})
+	if l := mustLoad(t, s); len(l.Outputs) != 0 {
+		t.Errorf("outputs %v", l.Outputs)
+	}
+	if _, err := s.Blob(t.Context(), value.Hash); !errors.Is(err, ErrNoBlob) {
+		t.Errorf("the value of a forgotten output: %v", err)
 	}
 }

@@ -32,6 +32,10 @@ func (d drawn) address(typ address.Type) address.Address {
 	return a
 }
 
+func (d drawn) output() address.Address {
+	return address.Of(address.Output, "", fmt.Sprintf("n%d", rapid.IntRange(0, 4).Draw(d.T, "output")))
+}
+
 func (d drawn) blob() Blob {
 	data := []byte(fmt.Sprintf("content %d", rapid.IntRange(0, 9).Draw(d.T, "content")))
 	if rapid.IntRange(0, 3).Draw(d.T, "sealed") == 0 {
@@ -84,6 +88,12 @@ func (d drawn) batch() *Batch {
 		b.DeleteSources = append(b.DeleteSources, d.address(address.Source))
 		b.DeleteSinks = append(b.DeleteSinks, d.address(address.Sink))
 	}
+	for range rapid.IntRange(0, 2).Draw(d.T, "outputs") {
+		value := d.blob()
+		b.Outputs = append(b.Outputs, &Output{Address: d.output(), Blob: value.Hash, Sensitive: value.Sealed})
+		b.Blobs = append(b.Blobs, value)
+		b.DeleteOutputs = append(b.DeleteOutputs, d.output())
+	}
 	for range rapid.IntRange(0, 2).Draw(d.T, "shared") {
 		name := fmt.Sprintf("rate_limit.x.n%d", rapid.IntRange(0, 2).Draw(d.T, "limit"))
 		b.Shared[name] = nil
@@ -105,6 +115,12 @@ func (l *Ledger) apply(b *Batch) {
 	}
 	for _, a := range b.DeleteSinks {
 		delete(l.Sinks, a)
+	}
+	for _, a := range b.DeleteOutputs {
+		delete(l.Outputs, a)
+	}
+	for _, row := range b.Outputs {
+		l.Outputs[row.Address] = row.Clone()
 	}
 	for _, row := range b.Sources {
 		l.Sources[row.Address] = row.Clone()

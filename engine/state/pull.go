@@ -19,6 +19,7 @@ type Document struct {
 	Serial        int64              `json:"serial"`
 	Sources       []*Source          `json:"sources"`
 	Sinks         []*Sink            `json:"sinks"`
+	Outputs       []*Output          `json:"outputs"`
 	Shared        map[string]Counter `json:"shared"`
 	History       []Entry            `json:"history"`
 }
@@ -35,7 +36,7 @@ func Pull(ctx context.Context, r Reader) ([]byte, error) {
 	}
 	d := Document{
 		FormatVersion: PullFormat, Lineage: l.Lineage, Serial: l.Serial, Shared: l.Shared,
-		Sources: sorted(l.Sources), Sinks: sorted(l.Sinks), History: append([]Entry{}, history...),
+		Sources: sorted(l.Sources), Sinks: sorted(l.Sinks), Outputs: sorted(l.Outputs), History: append([]Entry{}, history...),
 	}
 	data, err := json.MarshalIndent(d, "", "  ")
 	return append(data, '\n'), err

@@ -30,6 +30,11 @@ func checkRefs(t interface {
 			want[hash]++
 		}
 	}
+	for _, row := range l.Outputs {
+		for _, hash := range row.blobs() {
+			want[hash]++
+		}
+	}
 	got := map[string]int64{}
 	rows, err := s.readDB.Query("SELECT hash, refs FROM blobs")
 	if err != nil {

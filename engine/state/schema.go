@@ -21,9 +21,18 @@ type migration func(ctx context.Context, tx *sql.Conn) error
 
 // current is the schema this program writes. It stands in PRAGMA user_version, where it can
 // be read without opening the database, and in meta, where the seal covers it.
-var current = schema{version: 1}
+var current = schema{version: 2, steps: map[int]migration{1: addOutputs}}
 
-// tables is schema 1. The rows of sources, sinks and shared are JSON documents, history has
+// outputsSchema is the first schema with a table of outputs, and its digest in meta.
+const outputsSchema = 2
+
+// outputsTable holds the values of outputs as of the last apply.
+const outputsTable = "CREATE TABLE outputs (address TEXT NOT NULL PRIMARY KEY, revision INTEGER NOT NULL, data TEXT NOT NULL, sum INTEGER NOT NULL);"
+
+// addOutputs leads from schema 1, which kept no outputs, to 2.
+func addOutputs(ctx context.Context, c *sql.Conn) error { return execute(ctx, c, outputsTable) }
+
+// tables is the current schema. The rows of sources, sinks, outputs and shared are JSON documents, history has
 // columns: both are meant to be queried with the sqlite3 shell.
 //
 // sum is a checksum of the row; meta holds for each table the number of rows and the sum of
@@ -41,7 +50,7 @@ CREATE TABLE history (
 	revision INTEGER NOT NULL, cause TEXT NOT NULL, size INTEGER NOT NULL, hash TEXT NOT NULL,
 	delivery TEXT NOT NULL, error TEXT NOT NULL, sum INTEGER NOT NULL);
 CREATE INDEX history_address ON history (address, id);
-`
+` + outputsTable
 
 // create fills an empty database.
 func create(ctx context.Context, c *sql.Conn, m meta) error {

@@ -10,21 +10,21 @@ import (
 type stmts struct {
 	begin, commit, rollback                          *sql.Stmt
 	getMeta, putMeta                                 *sql.Stmt
-	sources, sinks                                   tableStmts
+	sources, sinks, outputs                          tableStmts
 	dropShared, putShared                            *sql.Stmt
 	countBlob, dropBlob, putBlob                     *sql.Stmt
 	lastHistory, putHistory, addressOf, pruneHistory *sql.Stmt
 	all                                              []*sql.Stmt
 }
 
-// tableStmts are the statements of the table of sources or of sinks.
+// tableStmts are the statements of the table of sources, sinks or outputs.
 type tableStmts struct {
 	name          string
 	get, put, del *sql.Stmt
 }
 
 func prepare(ctx context.Context, c *sql.Conn) (*stmts, error) {
-	s := &stmts{sources: tableStmts{name: "sources"}, sinks: tableStmts{name: "sinks"}}
+	s := &stmts{sources: tableStmts{name: "sources"}, sinks: tableStmts{name: "sinks"}, outputs: tableStmts{name: "outputs"}}
 	list := []struct {
 		into  **sql.Stmt
 		query string
@@ -44,7 +44,7 @@ func prepare(ctx context.Context, c *sql.Conn) (*stmts, error) {
 		{&s.addressOf, addressOf},
 		{&s.pruneHistory, pruneHistory},
 	}
-	for _, t := range []*tableStmts{&s.sources, &s.sinks} {
+	for _, t := range []*tableStmts{&s.sources, &s.sinks, &s.outputs} {
 		list = append(list, []struct {
 			into  **sql.Stmt
 			query string

@@ -42,8 +42,10 @@ type Store interface {
 type Batch struct {
 	Sources       []*Source
 	Sinks         []*Sink
+	Outputs       []*Output
 	DeleteSources []address.Address
 	DeleteSinks   []address.Address
+	DeleteOutputs []address.Address
 	Shared        map[string]Counter
 	Blobs         []Blob // those already stored cost nothing
 	History       []Entry
@@ -51,19 +53,24 @@ type Batch struct {
 
 // Empty reports whether the batch writes nothing.
 func (b *Batch) Empty() bool {
-	return len(b.Sources)+len(b.Sinks)+len(b.DeleteSources)+len(b.DeleteSinks)+len(b.Shared)+len(b.Blobs)+len(b.History) == 0
+	return len(b.Sources)+len(b.Sinks)+len(b.Outputs)+len(b.DeleteSources)+len(b.DeleteSinks)+len(b.DeleteOutputs)+
+		len(b.Shared)+len(b.Blobs)+len(b.History) == 0
 }
 
 // Merge adds what o writes to b; where both write or delete one row, o wins.
 func (b *Batch) Merge(o *Batch) {
 	b.DeleteSources = without(b.DeleteSources, o.Sources, func(s *Source) address.Address { return s.Address })
 	b.DeleteSinks = without(b.DeleteSinks, o.Sinks, func(s *Sink) address.Address { return s.Address })
+	b.DeleteOutputs = without(b.DeleteOutputs, o.Outputs, func(r *Output) address.Address { return r.Address })
 	b.Sources = withoutRows(b.Sources, o.DeleteSources, func(s *Source) address.Address { return s.Address })
 	b.Sinks = withoutRows(b.Sinks, o.DeleteSinks, func(s *Sink) address.Address { return s.Address })
+	b.Outputs = withoutRows(b.Outputs, o.DeleteOutputs, func(r *Output) address.Address { return r.Address })
 	b.Sources = append(b.Sources, o.Sources...)
 	b.Sinks = append(b.Sinks, o.Sinks...)
+	b.Outputs = append(b.Outputs, o.Outputs...)
 	b.DeleteSources = append(b.DeleteSources, o.DeleteSources...)
 	b.DeleteSinks = append(b.DeleteSinks, o.DeleteSinks...)
+	b.DeleteOutputs = append(b.DeleteOutputs, o.DeleteOutputs...)
 	b.Blobs = append(b.Blobs, o.Blobs...)
 	b.History = append(b.History, o.History...)
 	for k, v := range o.Shared {

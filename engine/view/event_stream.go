@@ -87,6 +87,7 @@ func (s *Stream) Plan(p *plan.Plan) {
 			s.planned(c.Address, c.Kind, c.Wanted, c.Wait.Reason)
 		}
 	}
+	s.outputChanges(p.Outputs)
 	operation := "plan"
 	sum := p.Summary()
 	s.line("info", "change_summary", "Plan: "+Counts(p), fields{"changes": fields{
@@ -200,10 +201,27 @@ func (s *Stream) Result(r engine.Result, destroy bool) {
 	}})
 }
 
+// outputChanges writes what becomes of the outputs, without values, where one changes.
+func (s *Stream) outputChanges(outputs []*plan.OutputChange) {
+	values, changes := fields{}, 0
+	for _, o := range outputs {
+		values[o.Name] = fields{"sensitive": o.Hidden(), "action": streamAction(o.Action)}
+		if o.Action.Delivers() {
+			changes++
+		}
+	}
+	if changes > 0 {
+		s.line("info", "outputs", fmt.Sprintf("Outputs: %d", len(values)), fields{"outputs": values})
+	}
+}
+
 // Outputs writes the values of outputs; sensitive ones without their value.
 func (s *Stream) Outputs(outputs []*plan.OutputChange) {
 	values := fields{}
 	for _, o := range outputs {
+		if o.Action == plan.Delete {
+			continue
+		}
 		out := fields{"sensitive": o.Sensitive, "action": "noop"}
 		if o.Known && !o.Sensitive && !o.Value.IsAbsent() {
 			out["value"] = o.Value.Plain()

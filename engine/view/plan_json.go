@@ -91,7 +91,7 @@ func PlanJSON(w io.Writer, p *plan.Plan, diags hcl.Diagnostics, src Sources) err
 		out.sink(c)
 	}
 	for _, o := range p.Outputs {
-		out.OutputChanges[o.Name] = outputChange(o)
+		out.OutputChanges[o.Name] = outputChangeJSON(o)
 	}
 	out.PlannedValues = plannedValues(p)
 	out.Complete = len(out.DeferredChanges) == 0 && !p.Incomplete
@@ -210,15 +210,17 @@ func valueChange(actions []string, before, after plan.Value) *changeJSON {
 	}
 }
 
-// outputChange says no-op: outputs are computed each time and stored nowhere.
-func outputChange(o *plan.OutputChange) *changeJSON {
-	c := valueChange([]string{string(plan.NoOp)}, o.Value, o.Value)
-	if o.Sensitive {
-		c.Before, c.After = nil, nil
-		c.BeforeSensitive, c.AfterSensitive = true, true
+// outputChangeJSON says of an output as a whole what is unknown and sensitive, as Terraform does.
+func outputChangeJSON(o *plan.OutputChange) *changeJSON {
+	c := &changeJSON{
+		Actions: []string{string(o.Action)}, Before: o.Before.Plain(), AfterUnknown: !o.Known,
+		BeforeSensitive: o.Hidden(), AfterSensitive: o.Hidden(),
 	}
-	if !o.Known {
-		c.AfterUnknown = true
+	if o.Known && o.Action != plan.Delete {
+		c.After = o.Value.Plain()
+	}
+	if o.Hidden() {
+		c.Before, c.After = nil, nil
 	}
 	return c
 }

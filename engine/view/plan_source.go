@@ -111,7 +111,10 @@ func standing(s plan.Standing) string {
 }
 
 func (p *page) valueChanges(c *plan.SourceChange) {
-	changes := spread(c.Changes)
+	p.listValueChanges(spread(c.Changes))
+}
+
+func (p *page) listValueChanges(changes []plan.ValueChange) {
 	for i, ch := range changes {
 		if i == maxValueChange {
 			p.prose(6, "", fmt.Sprintf("... and %s more; --json has all", count(len(changes)-i, "change")))

@@ -13,6 +13,10 @@ func (p *page) summary(pl *plan.Plan) {
 		p.paintedProse(green, "No changes.", noChanges(pl, s))
 		return
 	}
+	if s := pl.Summary(); s.Outputs > 0 && s == (plan.Summary{Outputs: s.Outputs, Blocked: s.Blocked}) && len(pl.ForgetSources) == 0 && !pl.Failed() {
+		p.text(0, "Applying this plan saves the new output values in the state and touches no sink.")
+		return
+	}
 	p.paintedProse(bold, "Plan:", Counts(pl))
 	if s.Accept > 0 && s.Add+s.Change+s.Destroy+s.Forget+s.Adopt == 0 {
 		p.text(0, "No sink changes by what is accepted.")

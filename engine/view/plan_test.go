@@ -56,6 +56,7 @@ func TestSummaries(t *testing.T) {
 		{"nothing", &plan.Plan{}, "No changes. Every sink holds what the configuration and its sources say.\n"},
 		{"destroy nothing", &plan.Plan{Destroy: true}, "No changes. There is nothing to destroy.\n"},
 		{"accept only", accept, "Plan: 0 to add, 0 to change, 0 to destroy, 1 value to accept.\n"},
+		{"outputs only", &plan.Plan{Outputs: sampleOutputs()}, "Applying this plan saves the new output values in the state and touches no sink.\n"},
 		{"blocked", blocked, "No changes. Nothing can be done now: 1 blocked.\n"},
 		{"all", fullPlan(), "Plan: 2 to add, 4 to change, 1 to destroy, 1 to forget, 1 to adopt, 2 deferred, 1 blocked, 2 rejected, 1 failed, 2 drifted.\n"},
 	} {
@@ -98,8 +99,21 @@ func TestPlanJSON(t *testing.T) {
 	if len(p.DeferredChanges) != 5 || p.Complete == nil || *p.Complete {
 		t.Errorf("deferred: %d, complete: %v", len(p.DeferredChanges), p.Complete)
 	}
-	if len(p.ResourceDrift) != 4 || len(p.Checks) != 4 || len(p.OutputChanges) != 3 {
+	if len(p.ResourceDrift) != 4 || len(p.Checks) != 4 || len(p.OutputChanges) != 8 {
 		t.Errorf("drift %d, checks %d, outputs %d", len(p.ResourceDrift), len(p.Checks), len(p.OutputChanges))
+	}
+	for name, is := range map[string]func(tfjson.Actions) bool{
+		"added": tfjson.Actions.Create, "gone": tfjson.Actions.Delete, "url": tfjson.Actions.Update, "same": tfjson.Actions.NoOp, "later": tfjson.Actions.NoOp,
+	} {
+		if c := p.OutputChanges[name]; c == nil || !is(c.Actions) {
+			t.Errorf("output %s: %+v", name, c)
+		}
+	}
+	if c := p.OutputChanges["url"]; c.Before != "http://a" || c.After != "http://b" || c.AfterUnknown != false || c.AfterSensitive != false {
+		t.Errorf("output url: %+v", c)
+	}
+	if c := p.OutputChanges["later"]; c.AfterUnknown != true {
+		t.Errorf("output later: %+v", c)
 	}
 }
 

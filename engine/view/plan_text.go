@@ -2,8 +2,10 @@ package view
 
 import (
 	"io"
+	"strings"
 
 	"tidegate/engine/plan"
+	"tidegate/hclspec/mark"
 )
 
 // PlanText writes a plan for people: sources, then sinks, then outputs, then one line that
@@ -30,9 +32,7 @@ func PlanText(w io.Writer, p *plan.Plan, s Style) error {
 		out.sink(c)
 		out.blank()
 	}
-	if p.HasChanges() {
-		out.outputs(p.Outputs)
-	}
+	out.outputChanges(p.Outputs)
 	out.summary(p)
 	return out.done()
 }
@@ -96,6 +96,65 @@ func Outputs(w io.Writer, outputs []*plan.OutputChange, s Style) error {
 	return p.done()
 }
 
+// outputChanges writes the outputs whose stored values change, as Terraform does.
+func (p *page) outputChanges(outputs []*plan.OutputChange) {
+	var changes []*plan.OutputChange
+	width := 0
+	for _, o := range outputs {
+		if o.Action.Delivers() {
+			changes = append(changes, o)
+			width = max(width, columns(Escape(o.Name)))
+		}
+	}
+	if len(changes) == 0 {
+		return
+	}
+	p.line(0, bold, "Changes to Outputs:")
+	for _, o := range changes {
+		name := Escape(o.Name)
+		name += strings.Repeat(" ", width-columns(name))
+		sign := p.paint(markColor(o.Action.Mark()), o.Action.Mark())
+		parts := outputParts(o)
+		if len(parts) == 0 {
+			p.line(2, "", sign+" "+name+" = "+outputChange(o))
+			continue
+		}
+		p.line(2, "", sign+" "+Escape(o.Name))
+		p.listValueChanges(parts)
+	}
+	p.blank()
+}
+
+// outputParts returns what changes within an object, nil where the whole is shown.
+func outputParts(o *plan.OutputChange) []plan.ValueChange {
+	object := func(v plan.Value) bool {
+		return !v.IsAbsent() && !v.IsMarked() && v.IsWhollyKnown() && !v.IsNull() && v.Type().IsObjectType()
+	}
+	if o.Action != plan.Update || o.Hidden() || !object(o.Before) || !object(o.Value) {
+		return nil
+	}
+	return plan.ValueChanges(o.Before.Value, o.Value.Value)
+}
+
+func outputChange(o *plan.OutputChange) string {
+	before, after := inline(o.Before.Value), inline(o.Value.Value)
+	switch {
+	case o.Hidden():
+		return mark.Redacted
+	case o.Action == plan.Create:
+		return after
+	case o.Before.IsAbsent(): // stored, and not readable
+		before = unreadable
+	}
+	if o.Action == plan.Delete {
+		after = "null"
+	}
+	return before + " -> " + after
+}
+
+// unreadable stands for a stored value that cannot be read.
+const unreadable = "(not readable)"
+
 func (p *page) outputs(outputs []*plan.OutputChange) {
 	if len(outputs) == 0 {
 		return
@@ -105,8 +164,10 @@ func (p *page) outputs(outputs []*plan.OutputChange) {
 	for _, o := range outputs {
 		value := unknown
 		switch {
+		case o.Action == plan.Delete:
+			continue
 		case o.Sensitive:
-			value = "(sensitive value)"
+			value = mark.Redacted
 		case o.Known:
 			value = inline(o.Value.Value)
 		}

@@ -197,9 +197,14 @@ func sampleSinks() []*plan.SinkChange {
 
 func sampleOutputs() []*plan.OutputChange {
 	return []*plan.OutputChange{
-		{Name: "later", Value: plan.Of(cty.UnknownVal(cty.String))},
-		{Name: "password", Value: plan.Of(secret()), Sensitive: true, Known: true},
-		{Name: "url", Value: plan.Of(cty.StringVal("http://b")), Known: true},
+		{Name: "added", Action: plan.Create, Value: plan.Of(cty.NumberIntVal(1)), Known: true},
+		{Name: "gone", Action: plan.Delete, Before: plan.Of(cty.StringVal("x")), Known: true},
+		{Name: "later", Action: plan.NoOp, Value: plan.Of(cty.UnknownVal(cty.String))},
+		{Name: "limits", Action: plan.Update, Before: plan.Of(object("timeout", 30)), Value: plan.Of(object("timeout", 60)), Known: true},
+		{Name: "opened", Action: plan.Update, Before: plan.Of(secret()), Value: plan.Of(cty.StringVal("open")), WasSensitive: true, Known: true},
+		{Name: "password", Action: plan.Update, Before: plan.Of(secret()), Value: plan.Of(secret()), Sensitive: true, WasSensitive: true, Known: true},
+		{Name: "same", Action: plan.NoOp, Before: plan.Of(cty.True), Value: plan.Of(cty.True), Known: true},
+		{Name: "url", Action: plan.Update, Before: plan.Of(cty.StringVal("http://a")), Value: plan.Of(cty.StringVal("http://b")), Known: true},
 	}
 }
 
@@ -228,7 +233,12 @@ func sampleLedger() State {
 			{Number: 0, Time: day, Size: 3, Hash: "sha256:ff"},
 		},
 	}
+	port, token, lost := address.Of(address.Output, "", "port"), address.Of(address.Output, "", "token"), address.Of(address.Output, "", "lost")
+	for _, a := range []address.Address{port, token, lost} {
+		l.Outputs[a] = &state.Output{Address: a, Blob: "sha256:dd", Sensitive: a == token}
+	}
 	return State{Ledger: l, Version: "0.1.0", Values: map[address.Address]plan.Value{
+		port: plan.Of(cty.NumberIntVal(80)), token: plan.Of(secret()),
 		snk: plan.Of(object("path", "/etc/app.json", "mode", "0640", "content", secret())),
 	}}
 }

@@ -1,8 +1,11 @@
 package view
 
 import (
+	"encoding/json"
 	"io"
 	"slices"
+
+	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"tidegate/engine/plan"
 	"tidegate/engine/state"
@@ -26,8 +29,24 @@ type stateValuesJSON struct {
 }
 
 type stateOutputJSON struct {
-	Sensitive bool `json:"sensitive"`
-	Value     any  `json:"value,omitempty"`
+	Sensitive bool            `json:"sensitive"`
+	Value     any             `json:"value,omitempty"`
+	Type      json.RawMessage `json:"type,omitempty"`
+}
+
+// outputValue leaves out the value of what is sensitive, and of what is not known.
+func outputValue(v plan.Value, sensitive bool) stateOutputJSON {
+	out := stateOutputJSON{Sensitive: sensitive}
+	if v.IsAbsent() || !v.IsWhollyKnown() {
+		return out
+	}
+	if ty, err := ctyjson.MarshalType(v.Type()); err == nil {
+		out.Type = ty
+	}
+	if !sensitive {
+		out.Value = v.Plain()
+	}
+	return out
 }
 
 type stateModuleJSON struct {
@@ -59,7 +78,8 @@ type stateResourceJSON struct {
 	LastError    string           `json:"last_error,omitempty"`
 }
 
-// State is a ledger with the attributes of its sinks as last applied, where they can be read.
+// State is a ledger with the attributes of its sinks and the values of its outputs as last
+// applied, where they can be read.
 type State struct {
 	Ledger  *state.Ledger
 	Values  map[address.Address]plan.Value
@@ -75,11 +95,19 @@ func StateJSON(w io.Writer, s State) error {
 	}
 	return writeJSON(w, stateJSON{
 		FormatVersion: stateFormat, TidegateVersion: s.Version, Lineage: s.Ledger.Lineage, Serial: s.Ledger.Serial,
-		Values: stateValuesJSON{RootModule: modules(all)},
+		Values: stateValuesJSON{Outputs: s.outputs(), RootModule: modules(all)},
 	})
 }
 
-// Addresses returns the addresses of all rows of a ledger, sorted.
+func (s State) outputs() map[string]stateOutputJSON {
+	out := map[string]stateOutputJSON{}
+	for a, row := range s.Ledger.Outputs {
+		out[a.Name] = outputValue(s.Values[a], row.Sensitive)
+	}
+	return out
+}
+
+// Addresses returns the addresses of all sources and sinks of a ledger, sorted.
 func Addresses(l *state.Ledger) []address.Address {
 	var out []address.Address
 	for a := range l.Sources {
@@ -153,14 +181,13 @@ func plannedValues(p *plan.Plan) stateValuesJSON {
 	}
 	out := stateValuesJSON{RootModule: modules(all)}
 	for _, o := range p.Outputs {
+		if o.Action == plan.Delete {
+			continue
+		}
 		if out.Outputs == nil {
 			out.Outputs = map[string]stateOutputJSON{}
 		}
-		value := o.Value.Plain()
-		if o.Sensitive {
-			value = nil
-		}
-		out.Outputs[o.Name] = stateOutputJSON{Sensitive: o.Sensitive, Value: value}
+		out.Outputs[o.Name] = outputValue(o.Value, o.Sensitive)
 	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 	"tidegate/engine/plan"
 	"tidegate/engine/state"
 	"tidegate/hclspec/address"
+	"tidegate/hclspec/mark"
 )
 
 // StateList writes the addresses of a ledger, one a line, sorted.
@@ -24,7 +25,7 @@ func StateList(w io.Writer, l *state.Ledger) error {
 func StateText(w io.Writer, s State, style Style) error {
 	p := newPage(w, style)
 	all := Addresses(s.Ledger)
-	if len(all) == 0 {
+	if len(all)+len(s.Ledger.Outputs) == 0 {
 		p.text(0, "The state is empty: nothing was applied yet.")
 		return p.done()
 	}
@@ -34,7 +35,29 @@ func StateText(w io.Writer, s State, style Style) error {
 		}
 		p.row(s, a)
 	}
+	if len(all) > 0 && len(s.Ledger.Outputs) > 0 {
+		p.blank()
+	}
+	p.storedOutputs(s)
 	return p.done()
+}
+
+func (p *page) storedOutputs(s State) {
+	if len(s.Ledger.Outputs) == 0 {
+		return
+	}
+	p.line(0, bold, "Outputs:")
+	p.blank()
+	for _, a := range slices.SortedFunc(maps.Keys(s.Ledger.Outputs), address.Address.Compare) {
+		value := unreadable
+		switch v := s.Values[a]; {
+		case s.Ledger.Outputs[a].Sensitive:
+			value = mark.Redacted
+		case !v.IsAbsent():
+			value = inline(v.Value)
+		}
+		p.line(2, "", Escape(a.Name)+" = "+value)
+	}
 }
 
 // StateRow writes one row of a ledger for people.
@@ -145,10 +168,11 @@ func Ledger(w io.Writer, l *state.Ledger) error {
 		Serial        int64                    `json:"serial"`
 		Sources       []*state.Source          `json:"sources"`
 		Sinks         []*state.Sink            `json:"sinks"`
+		Outputs       []*state.Output          `json:"outputs"`
 		Shared        map[string]state.Counter `json:"shared,omitempty"`
 	}{
 		FormatVersion: "1.0", Lineage: l.Lineage, Serial: l.Serial, Shared: l.Shared,
-		Sources: sorted(l.Sources), Sinks: sorted(l.Sinks),
+		Sources: sorted(l.Sources), Sinks: sorted(l.Sinks), Outputs: sorted(l.Outputs),
 	}
 	return writeJSON(w, out)
 }
