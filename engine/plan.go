@@ -50,7 +50,7 @@ func (e *Engine) Plan(ctx context.Context, opts PlanOptions) (*plan.Plan, hcl.Di
 	}
 	p := o.compute.Plan(o.removedSources())
 	p.ToolVersion, p.Configuration, p.Dir, p.Outputs = e.opts.Version, e.prog.hash(), e.spec.Dir, o.outputChanges(ctx)
-	p.Limits = o.planLimits()
+	p.Limits, p.Variables = o.planLimits(), e.prog.planVariables()
 	p.Incomplete = o.diags.HasErrors() || ctx.Err() != nil
 	if ctx.Err() != nil {
 		o.diags = append(o.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Interrupted", Detail: "The plan is not complete."})

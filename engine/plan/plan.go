@@ -31,7 +31,9 @@ type Plan struct {
 	Sources       []*SourceChange `json:"sources,omitempty"` // in the order of their addresses
 	Sinks         []*SinkChange   `json:"sinks,omitempty"`   // in dependency order
 	Outputs       []*OutputChange `json:"outputs,omitempty"`
-	Limits        []*Limit        `json:"limits,omitempty"`
+	// Variables are the values that the plan was made with, by name.
+	Variables map[string]Value `json:"variables,omitempty"`
+	Limits    []*Limit         `json:"limits,omitempty"`
 	// Shared are the counters of shared rate limits after all acceptances of this plan.
 	Shared map[string]state.Counter `json:"shared,omitempty"`
 	// ForgetSources are sources of the ledger that are no longer declared.

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"encoding/json"
 	"io"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"tidegate/engine/diff"
 	"tidegate/engine/plan"
 	"tidegate/hclspec/address"
+	"tidegate/hclspec/mark"
 )
 
 // planFormat is the version of Terraform's plan JSON whose shape is written.
@@ -18,19 +20,43 @@ const planFormat = "1.2"
 const provider = "tidegate"
 
 type planJSON struct {
-	FormatVersion   string                 `json:"format_version"`
-	TidegateVersion string                 `json:"tidegate_version,omitempty"`
-	PlannedValues   stateValuesJSON        `json:"planned_values"`
-	ResourceDrift   []*resourceJSON        `json:"resource_drift,omitempty"`
-	ResourceChanges []*resourceJSON        `json:"resource_changes"`
-	DeferredChanges []deferredJSON         `json:"deferred_changes,omitempty"`
-	OutputChanges   map[string]*changeJSON `json:"output_changes"`
-	Checks          []*checkJSON           `json:"checks,omitempty"`
-	Timestamp       string                 `json:"timestamp"`
-	Applyable       bool                   `json:"applyable"`
-	Complete        bool                   `json:"complete"`
-	Errored         bool                   `json:"errored"`
-	Diagnostics     []diagnosticJSON       `json:"diagnostics,omitempty"`
+	FormatVersion   string                  `json:"format_version"`
+	TidegateVersion string                  `json:"tidegate_version,omitempty"`
+	Variables       map[string]variableJSON `json:"variables,omitempty"`
+	PlannedValues   stateValuesJSON         `json:"planned_values"`
+	ResourceDrift   []*resourceJSON         `json:"resource_drift,omitempty"`
+	ResourceChanges []*resourceJSON         `json:"resource_changes"`
+	DeferredChanges []deferredJSON          `json:"deferred_changes,omitempty"`
+	OutputChanges   map[string]*changeJSON  `json:"output_changes"`
+	Checks          []*checkJSON            `json:"checks,omitempty"`
+	Timestamp       string                  `json:"timestamp"`
+	Applyable       bool                    `json:"applyable"`
+	Complete        bool                    `json:"complete"`
+	Errored         bool                    `json:"errored"`
+	Diagnostics     []diagnosticJSON        `json:"diagnostics,omitempty"`
+}
+
+// variableJSON is Terraform's variable. It has no field that says why there is no value, and
+// a text in place of one would be taken for it: a sensitive one has none, and says so beside.
+type variableJSON struct {
+	Value     json.RawMessage `json:"value,omitempty"`
+	Sensitive bool            `json:"sensitive,omitempty"`
+}
+
+func planVariables(p *plan.Plan) (map[string]variableJSON, error) {
+	out := make(map[string]variableJSON, len(p.Variables))
+	for name, v := range p.Variables {
+		if v.IsAbsent() || mark.Has(v.Value) {
+			out[name] = variableJSON{Sensitive: true}
+			continue
+		}
+		data, err := marshal(v.Plain())
+		if err != nil {
+			return nil, err
+		}
+		out[name] = variableJSON{Value: data}
+	}
+	return out, nil
 }
 
 type resourceJSON struct {
@@ -92,6 +118,10 @@ func PlanJSON(w io.Writer, p *plan.Plan, diags hcl.Diagnostics, src Sources) err
 	}
 	for _, o := range p.Outputs {
 		out.OutputChanges[o.Name] = outputChangeJSON(o)
+	}
+	var err error
+	if out.Variables, err = planVariables(p); err != nil {
+		return err
 	}
 	out.PlannedValues = plannedValues(p)
 	out.Complete = len(out.DeferredChanges) == 0 && !p.Incomplete

@@ -102,6 +102,12 @@ func TestPlanJSON(t *testing.T) {
 	if len(p.ResourceDrift) != 4 || len(p.Checks) != 4 || len(p.OutputChanges) != 8 {
 		t.Errorf("drift %d, checks %d, outputs %d", len(p.ResourceDrift), len(p.Checks), len(p.OutputChanges))
 	}
+	if v := p.Variables["hosts"]; len(p.Variables) != 3 || v == nil || fmt.Sprint(v.Value) != "[a]" {
+		t.Errorf("variables %+v", p.Variables)
+	}
+	if v := p.Variables["token"]; v == nil || v.Value != nil {
+		t.Errorf("variable token: %+v", v)
+	}
 	for name, is := range map[string]func(tfjson.Actions) bool{
 		"added": tfjson.Actions.Create, "gone": tfjson.Actions.Delete, "url": tfjson.Actions.Update, "same": tfjson.Actions.NoOp, "later": tfjson.Actions.NoOp,
 	} {
