@@ -30,7 +30,7 @@ func (a *app) applyCommand() *cobra.Command {
 			return a.apply(cmd, &f, a.directory(args), auto)
 		},
 	}
-	f.add(cmd, "what happens as lines of JSON, in the shape of Terraform's")
+	f.add(cmd, "what happens as lines of JSON, in the shape of Terraform's", "`N` deliveries at a time")
 	cmd.Flags().BoolVar(&auto, "auto-approve", false, "do not ask")
 	cmd.Flags().BoolVar(&f.refresh, "refresh", true, "look at the sources; without, their accepted values stand")
 	return cmd

@@ -15,7 +15,7 @@ func (a *app) destroyCommand() *cobra.Command {
 			return a.apply(cmd, &f, a.directory(args), auto)
 		},
 	}
-	f.add(cmd, "what happens as lines of JSON, in the shape of Terraform's")
+	f.add(cmd, "what happens as lines of JSON, in the shape of Terraform's", "`N` deliveries at a time")
 	cmd.Flags().BoolVar(&auto, "auto-approve", false, "do not ask")
 	return cmd
 }

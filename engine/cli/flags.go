@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"strconv"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
@@ -25,11 +27,12 @@ func (f *configFlags) addJSON(flags *pflag.FlagSet, what string) {
 }
 
 func (f *configFlags) addState(flags *pflag.FlagSet) {
-	flags.StringVar(&f.state, "state", "", "`FILE` of the state (default: the state block, $STATE_DIRECTORY, or .tidegate/state.db in the directory)")
+	flags.Var((*textFlag)(&f.state), "state", "`FILE` of the state (default: the state block, $STATE_DIRECTORY, or .tidegate/state.db in the directory)")
 }
 
 func (f *configFlags) addDir(flags *pflag.FlagSet) {
-	flags.StringVar(&f.dir, "dir", ".", "`DIR` of the configuration")
+	f.dir = "."
+	flags.Var((*textFlag)(&f.dir), "dir", "`DIR` of the configuration")
 }
 
 func (f *configFlags) addInputs(flags *pflag.FlagSet) {
@@ -37,9 +40,40 @@ func (f *configFlags) addInputs(flags *pflag.FlagSet) {
 	flags.Var(&inputFlag{"var-file", &f.inputs}, "var-file", "`FILE` with values of variables; may be repeated, later ones win")
 }
 
-func (f *configFlags) addParallelism(flags *pflag.FlagSet) {
-	flags.IntVar(&f.parallelism, "parallelism", engine.DefaultParallelism, "deliveries at a time")
+func (f *configFlags) addParallelism(flags *pflag.FlagSet, what string) {
+	f.parallelism = engine.DefaultParallelism
+	flags.Var((*countFlag)(&f.parallelism), "parallelism", what)
 }
+
+// countFlag is a whole number of at least 1; 0, its zero value, is "not given".
+type countFlag int
+
+func (f *countFlag) String() string { return strconv.Itoa(int(*f)) }
+func (f *countFlag) Type() string   { return "int" }
+func (f *countFlag) Set(value string) error {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 {
+		return errors.New("a whole number of at least 1 is needed")
+	}
+	*f = countFlag(n)
+	return nil
+}
+
+// textFlag is a path. An empty one, as of a shell variable that is not set, must not pass for
+// the default.
+type textFlag string
+
+func (f *textFlag) String() string { return string(*f) }
+func (f *textFlag) Type() string   { return "string" }
+func (f *textFlag) Set(value string) error {
+	if value == "" {
+		return errEmpty
+	}
+	*f = textFlag(value)
+	return nil
+}
+
+var errEmpty = errors.New("it is empty; leave the flag out for its default")
 
 // inputFlag is --var or --var-file. Both append to one list, because the last one wins
 // whichever it is.
@@ -51,6 +85,9 @@ type inputFlag struct {
 func (f *inputFlag) String() string { return "" }
 func (f *inputFlag) Type() string   { return "string" }
 func (f *inputFlag) Set(value string) error {
+	if value == "" {
+		return errEmpty
+	}
 	*f.list = append(*f.list, hclspec.InputFlag{Name: f.name, Value: value})
 	return nil
 }

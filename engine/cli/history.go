@@ -22,7 +22,7 @@ func (a *app) historyCommand() *cobra.Command {
 	f.addJSON(cmd.Flags(), "a list of objects")
 	f.addState(cmd.Flags())
 	f.addDir(cmd.Flags())
-	cmd.Flags().IntVar(&limit, "limit", 0, "at most so many `ENTRIES`, the newest (default: all)")
+	cmd.Flags().Var((*countFlag)(&limit), "limit", "at most so many `ENTRIES`, the newest (default: all)")
 	return cmd
 }
 
@@ -39,7 +39,7 @@ func (a *app) history(cmd *cobra.Command, f *configFlags, args []string, limit i
 		return err
 	}
 	defer reader.Close()
-	entries, err := reader.History(cmd.Context(), of, max(limit, 0))
+	entries, err := reader.History(cmd.Context(), of, limit)
 	if err != nil {
 		return a.failWith("Cannot read the history", err, f.json)
 	}

@@ -17,7 +17,11 @@ func (a *app) logger() hclog.Logger {
 		fmt.Fprintf(a.Stderr, "Warning: TIDEGATE_LOG=%q is no level; trace, debug, info, warn, error and off are.\n", word)
 		level = hclog.Info
 	}
+	format := a.env("TIDEGATE_LOG_FORMAT")
+	if format != "" && format != "text" && format != "json" {
+		fmt.Fprintf(a.Stderr, "Warning: TIDEGATE_LOG_FORMAT=%q is no format; text and json are.\n", format)
+	}
 	return hclog.New(&hclog.LoggerOptions{
-		Name: "tidegate", Level: level, Output: a.Stderr, JSONFormat: a.env("TIDEGATE_LOG_FORMAT") == "json",
+		Name: "tidegate", Level: level, Output: a.Stderr, JSONFormat: format == "json",
 	})
 }

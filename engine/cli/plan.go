@@ -17,12 +17,12 @@ type planFlags struct {
 	detailed bool
 }
 
-func (f *planFlags) add(cmd *cobra.Command, jsonText string) {
+func (f *planFlags) add(cmd *cobra.Command, jsonText, parallelismText string) {
 	flags := cmd.Flags()
 	f.addJSON(flags, jsonText)
 	f.addState(flags)
 	f.addInputs(flags)
-	f.addParallelism(flags)
+	f.addParallelism(flags, parallelismText)
 }
 
 func (a *app) planCommand() *cobra.Command {
@@ -37,7 +37,7 @@ func (a *app) planCommand() *cobra.Command {
 			return a.plan(cmd, &f, a.directory(args))
 		},
 	}
-	f.add(cmd, "the plan as JSON, in the shape of Terraform's")
+	f.add(cmd, "the plan as JSON, in the shape of Terraform's", "`N` deliveries at a time in an apply; plan takes it so that both take the same flags")
 	cmd.Flags().BoolVar(&f.refresh, "refresh", true, "look at the sources; without, their accepted values stand")
 	cmd.Flags().BoolVar(&f.destroy, "destroy", false, "plan what destroy would do")
 	cmd.Flags().BoolVar(&f.detailed, "detailed-exitcode", false, "exit with 2 if there are changes")

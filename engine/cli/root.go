@@ -27,7 +27,7 @@ func (a *app) root() *cobra.Command {
 	cmd.SetOut(a.Stdout)
 	cmd.SetErr(a.Stderr)
 	cmd.SetFlagErrorFunc(flagError)
-	cmd.PersistentFlags().StringVar(&a.chdir, "chdir", "", "`DIR` against which all other paths are resolved")
+	cmd.PersistentFlags().Var((*textFlag)(&a.chdir), "chdir", "`DIR` against which all other paths are resolved")
 	cmd.PersistentFlags().BoolVar(&a.noColor, "no-color", false, "no colours (also with NO_COLOR set)")
 	cobra.EnableCommandSorting = false
 	cmd.AddCommand(

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,6 +25,10 @@ func usageOf(err error, root *cobra.Command) *usageError {
 // flagError names the nearest flag for one that is not known.
 func flagError(cmd *cobra.Command, err error) error {
 	help := fmt.Sprintf("Run %q for its flags.", cmd.CommandPath()+" --help")
+	if text, is := strings.CutSuffix(err.Error(), ": invalid syntax"); is && strings.Contains(text, "strconv.ParseBool") {
+		text, _, _ = strings.Cut(text, "strconv.ParseBool")
+		err = errors.New(text + "true or false is needed")
+	}
 	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
 	if !unknown {
 		return &usageError{"Invalid flag", sentence(err.Error()) + " " + help}
@@ -53,9 +59,13 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	return &usageError{"Unknown command", fmt.Sprintf("There is no command %q. %s", cmd.CommandPath()+" "+args[0], help)}
 }
 
-// atMost allows that many arguments.
+// atMost allows that many arguments, and no empty one: a shell variable that is not set must
+// not make a command work on the current directory.
 func atMost(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
+		if len(args) <= n && slices.Contains(args, "") {
+			return &usageError{"Empty argument", fmt.Sprintf("%q got an empty %s. Leave it out or say which.", cmd.CommandPath(), what)}
+		}
 		if len(args) <= n {
 			return nil
 		}
