@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,8 +27,8 @@ func (e *Engine) Apply(ctx context.Context, p *plan.Plan) (Result, hcl.Diagnosti
 		return Result{}, stateError("Cannot read the state", err)
 	}
 	r := &run{
-		engine: e, plan: p, ledger: ledger, store: e.store, items: map[address.Address]*item{},
-		limits: e.planLimiters(p), redact: newRedactor(e.prog, p),
+		recorder: recorder{ledger: ledger, limits: e.planLimiters(p)}, engine: e, plan: p, store: e.store,
+		items: map[address.Address]*item{}, courier: e.newCourier(newRedactor(e.prog, p)),
 	}
 	if p.Lineage != ledger.Lineage || p.Serial != ledger.Serial {
 		return Result{}, stateError("Stale plan", fmt.Errorf("the state changed since the plan was made; plan again"))
@@ -47,12 +46,11 @@ func (e *Engine) Apply(ctx context.Context, p *plan.Plan) (Result, hcl.Diagnosti
 // run is one apply. Its owner is the goroutine that called Apply; workers get an item and
 // return an outcome.
 type run struct {
-	engine *Engine
-	plan   *plan.Plan
-	ledger *state.Ledger // as of the last commit
-	store  state.Store
-	limits map[string]plan.Limiter
-	redact *redactor
+	recorder // its ledger is as of the last commit
+	engine   *Engine
+	plan     *plan.Plan
+	store    state.Store
+	courier  *courier
 
 	items    map[address.Address]*item
 	ready    []*item
@@ -70,17 +68,8 @@ type item struct {
 	change  *plan.SinkChange
 	waiting int     // dependencies that have not finished
 	users   []*item // what waits for it
-	parked  *state.Sink
+	before  *state.Sink
 	start   time.Time
-}
-
-// outcome is what a worker brings back.
-type outcome struct {
-	item     *item
-	err      error
-	attempts int
-	parked   bool // it was not tried, because the apply was interrupted
-	unknown  bool // nobody knows whether the target was changed
 }
 
 // queue makes an item of every change that does something and counts what each waits for.
@@ -120,7 +109,9 @@ func (r *run) loop(ctx context.Context) {
 	for range min(r.engine.opts.Parallelism, len(r.items)) {
 		workers.Go(func() {
 			for it := range work {
-				r.outcomes <- r.deliver(ctx, it)
+				o := r.courier.deliver(ctx, it.change)
+				o.before = it.before
+				r.outcomes <- o
 			}
 		})
 	}
@@ -232,17 +223,6 @@ func (r *run) accept(b *state.Batch) {
 	storeOutputs(r.plan, b)
 }
 
-// isKeyed reports whether a name is that of a sealed blob.
-func isKeyed(name string) bool { return strings.HasPrefix(name, "hmac-") }
-
-func (r *run) share(b *state.Batch, name string, c state.Counter) {
-	if b.Shared == nil {
-		b.Shared = map[string]state.Counter{}
-	}
-	b.Shared[name] = c
-	r.ledger.Shared[name] = c
-}
-
 func (r *run) announce() {
 	if r.broken != nil {
 		return
@@ -281,229 +261,11 @@ func (r *run) begin(ctx context.Context, b *state.Batch) (started, settled []*it
 				r.finish(it, fmt.Sprintf("%s lets the next delivery pass at %s", which, until.UTC().Format(time.RFC3339)), until)
 				continue
 			}
-			r.intend(it, b)
+			it.before = r.intend(c, b)
 			started = append(started, it)
 		}
 	}
 	return started, settled
-}
-
-// row returns a copy of a sink's row that may be changed.
-func (r *run) row(c *plan.SinkChange) *state.Sink {
-	row := r.ledger.Sinks[c.Address].Clone()
-	if row == nil {
-		row = &state.Sink{Address: c.Address}
-	}
-	row.Kind, row.Target = c.Kind, c.Target
-	return row
-}
-
-func (r *run) save(b *state.Batch, row *state.Sink) {
-	if ack := row.Acknowledged; ack != nil && isKeyed(ack.Payload) {
-		// What was delivered before it was a secret does not stay in the state in clear.
-		row.Revisions = slices.DeleteFunc(row.Revisions, func(r state.Revision) bool { return !isKeyed(r.Payload) })
-	}
-	b.Sinks = append(b.Sinks, row)
-	r.ledger.Sinks[row.Address] = row
-}
-
-// intend writes down what is about to be done, and what it replaces.
-func (r *run) intend(it *item, b *state.Batch) {
-	c := it.change
-	it.parked = r.row(c)
-	row := r.row(c)
-	counted := row.Pending != nil && row.Pending.ID == c.Delivery.ID
-	d := *c.Delivery
-	d.At, d.Unknown = time.Now(), true
-	if counted {
-		d.Attempts = row.Pending.Attempts
-	}
-	row.Pending, row.Sequence = &d, c.Sequence
-	if c.Replaces != nil {
-		replaced := c.Blobs[len(c.Blobs)-1]
-		number := int64(0)
-		if len(row.Revisions) > 0 {
-			number = nextRevision(row)
-		}
-		row.Revisions = addRevision(row.Revisions, state.Revision{
-			Number: number, Time: d.At, Size: int64(len(c.Replaces)), Hash: c.ObservedHash, Payload: replaced.Hash,
-			Cause: "what was there before the first delivery",
-		})
-	}
-	if !counted && !c.Repair {
-		r.take(c, row, b)
-	}
-	b.Blobs = append(b.Blobs, c.Blobs...)
-	r.save(b, row)
-}
-
-// remember lets the ledger learn of changed policies and triggers. Nothing was delivered.
-func (r *run) remember(c *plan.SinkChange, b *state.Batch) {
-	row := r.row(c)
-	d := *c.Delivery
-	row.Acknowledged = &d
-	if len(row.Revisions) > 0 && row.Revisions[0].Delivery == d.ID {
-		row.Revisions[0].Payload, row.Revisions[0].Hash = d.Payload, d.Hash
-	}
-	b.Blobs = append(b.Blobs, c.Blobs...)
-	r.save(b, row)
-}
-
-// adopt records that the target already is as wanted.
-func (r *run) adopt(c *plan.SinkChange, b *state.Batch) {
-	row := r.row(c)
-	first := row.Acknowledged == nil
-	d := *c.Delivery
-	d.At, d.Adopted = time.Now(), first
-	if c.Counts {
-		row.Writes++ // the target changed, by whomever: what it triggers has not seen that
-	}
-	row.Acknowledged, row.Pending, row.Sequence = &d, nil, c.Sequence
-	number := int64(0)
-	if !first {
-		number = nextRevision(row)
-	}
-	row.Revisions = addRevision(row.Revisions, state.Revision{
-		Number: number, Time: d.At, Delivery: d.ID, Cause: causeText(d.Causes), Size: c.Size, Hash: hashOf(&d), Payload: d.Payload,
-	})
-	b.Blobs = append(b.Blobs, c.Blobs...)
-	b.History = append(b.History, r.entry(c, "adopt", row))
-	r.save(b, row)
-}
-
-// hashOf is the hash of what was delivered: of the content, or of all that a program got.
-func hashOf(d *state.Delivery) string {
-	if d.Hash == "" {
-		return d.Fingerprint
-	}
-	return d.Hash
-}
-
-func nextRevision(row *state.Sink) int64 {
-	if len(row.Revisions) == 0 {
-		return 1
-	}
-	return row.Revisions[0].Number + 1
-}
-
-// addRevision keeps the newest ones, and number 0 for as long as there is room for it.
-func addRevision(list []state.Revision, r state.Revision) []state.Revision {
-	list = append([]state.Revision{r}, list...)
-	return list[:min(len(list), state.KeepRevisions)]
-}
-
-func causeText(causes []state.Cause) string {
-	parts := make([]string, len(causes))
-	for i, c := range causes {
-		parts[i] = fmt.Sprintf("%s at %s", c.Source, c.Version)
-	}
-	return strings.Join(parts, ", ")
-}
-
-// record turns an outcome into rows.
-func (r *run) record(o outcome, b *state.Batch) {
-	c := o.item.change
-	switch {
-	case o.parked && o.item.parked == nil:
-		// Nothing was written down for it yet.
-	case o.parked:
-		r.save(b, o.item.parked)
-	case c.Action == plan.Delete && o.err == nil:
-		b.DeleteSinks = append(b.DeleteSinks, c.Address)
-		b.History = append(b.History, r.entry(c, "delete", nil))
-		delete(r.ledger.Sinks, c.Address)
-	case c.Action == plan.Delete:
-		entry := r.entry(c, "fail", nil)
-		entry.Error = o.err.Error()
-		b.History = append(b.History, entry)
-	case o.err != nil:
-		row := r.row(c)
-		row.Pending.Attempts += o.attempts
-		row.Pending.Error, row.Pending.Unknown, row.Pending.At = o.err.Error(), o.unknown, time.Now()
-		entry := r.entry(c, "fail", row)
-		entry.Error = o.err.Error()
-		b.History = append(b.History, entry)
-		r.save(b, row)
-	default:
-		r.acknowledge(c, o, b)
-	}
-}
-
-func (r *run) acknowledge(c *plan.SinkChange, o outcome, b *state.Batch) {
-	row := r.row(c)
-	d := *row.Pending
-	d.At, d.Unknown, d.Error, d.Attempts, d.Adopted = time.Now(), false, "", d.Attempts+o.attempts, false
-	row.Acknowledged, row.Pending = &d, nil
-	row.Writes++
-	action := string(c.Action)
-	if c.Repair {
-		action = "repair"
-	} else {
-		row.Revisions = addRevision(row.Revisions, state.Revision{
-			Number: nextRevision(row), Time: d.At, Delivery: d.ID, Cause: causeText(d.Causes),
-			Size: c.Size, Hash: hashOf(&d), Payload: d.Payload,
-		})
-	}
-	b.History = append(b.History, r.entry(c, action, row))
-	r.save(b, row)
-}
-
-func (r *run) entry(c *plan.SinkChange, action string, row *state.Sink) state.Entry {
-	e := state.Entry{Address: c.Address, Time: time.Now(), Action: action, Size: c.Size, Cause: strings.Join(c.Reasons, "; ")}
-	if c.Delivery != nil {
-		e.Delivery, e.Hash = c.Delivery.ID, hashOf(c.Delivery)
-		if cause := causeText(c.Delivery.Causes); cause != "" {
-			e.Cause = cause
-		}
-	}
-	if row != nil && len(row.Revisions) > 0 {
-		e.Revision = row.Revisions[0].Number
-	}
-	return e
-}
-
-// limited asks the rate limits again: between plan and dispatch others may have passed.
-func (r *run) limited(c *plan.SinkChange) (until time.Time, which string) {
-	row := r.ledger.Sinks[c.Address]
-	if c.Repair || row != nil && row.Pending != nil && row.Pending.ID == c.Delivery.ID {
-		return until, ""
-	}
-	now := time.Now()
-	for _, name := range c.Limits {
-		limit, ok := r.limits[name]
-		if !ok {
-			continue
-		}
-		counter := r.ledger.Shared[name]
-		if !limit.Shared {
-			counter = nil
-			if row != nil {
-				counter = row.Counters[name]
-			}
-		}
-		if t := limit.Next(counter, now); t.After(until) {
-			until, which = t, name
-		}
-	}
-	return until, which
-}
-
-func (r *run) take(c *plan.SinkChange, row *state.Sink, b *state.Batch) {
-	now := time.Now()
-	for _, name := range c.Limits {
-		limit, ok := r.limits[name]
-		if !ok {
-			continue
-		}
-		if limit.Shared {
-			r.share(b, name, limit.Take(r.ledger.Shared[name], now))
-			continue
-		}
-		if row.Counters == nil {
-			row.Counters = map[string]state.Counter{}
-		}
-		row.Counters[name] = limit.Take(row.Counters[name], now)
-	}
 }
 
 // planLimiters makes the limits of a plan askable again, from what the plan says of them.
@@ -556,11 +318,11 @@ func (r *run) close(done []outcome, unrecorded error) {
 		}
 		switch {
 		case o.parked:
-			r.finish(o.item, "the apply was interrupted", time.Time{})
+			r.finish(r.items[o.change.Address], "the apply was interrupted", time.Time{})
 		case o.err != nil:
 			r.failed(o)
 		default:
-			r.succeed(o.item)
+			r.succeed(r.items[o.change.Address])
 		}
 	}
 }
@@ -593,7 +355,7 @@ func (r *run) succeed(it *item) {
 }
 
 func (r *run) failed(o outcome) {
-	c := o.item.change
+	c, it := o.change, r.items[o.change.Address]
 	r.result.Failed++
 	r.open--
 	next := "It stays pending and the next apply tries again."
@@ -604,8 +366,8 @@ func (r *run) failed(o outcome) {
 		Severity: hcl.DiagError, Summary: "Delivery failed", Subject: r.rangeOf(c.Address),
 		Detail: fmt.Sprintf("%s: %s. %s", c.Address, strings.TrimSuffix(o.err.Error(), "."), next),
 	})
-	r.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Err: o.err.Error(), Elapsed: time.Since(o.item.start)})
-	r.skipUsers(o.item, fmt.Sprintf("%s failed", c.Address))
+	r.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Err: o.err.Error(), Elapsed: time.Since(it.start)})
+	r.skipUsers(it, fmt.Sprintf("%s failed", c.Address))
 }
 
 func (r *run) rangeOf(a address.Address) *hcl.Range {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -18,39 +19,52 @@ import (
 	"tidegate/providers"
 )
 
-// deliver brings one planned change to its target. It runs in a worker and touches nothing of
-// the run but what never changes.
-func (r *run) deliver(ctx context.Context, it *item) outcome {
-	c := it.change
+// courier carries deliveries to their targets. It touches nothing but them and may be used
+// by several goroutines.
+type courier struct {
+	engine *Engine
+	redact *redactor
+}
+
+func (e *Engine) newCourier(r *redactor) *courier { return &courier{e, r} }
+
+// deliver brings one planned change to its target.
+func (k *courier) deliver(ctx context.Context, c *plan.SinkChange) outcome {
 	if ctx.Err() != nil {
-		return outcome{item: it, parked: true}
+		return outcome{change: c, parked: true}
 	}
+	start := time.Now()
+	o := k.attempt(ctx, c)
+	o.elapsed = time.Since(start)
+	return o
+}
+
+func (k *courier) attempt(ctx context.Context, c *plan.SinkChange) outcome {
 	// An interrupt lets what was begun come to its end; timeouts of the kinds bound it.
 	work := context.WithoutCancel(ctx)
-	sink, err := r.sink(c)
+	sink, err := k.sink(c)
 	if err != nil {
-		return outcome{item: it, err: err}
+		return outcome{change: c, err: err}
 	}
 	if c.Action == plan.Delete {
-		return outcome{item: it, err: sink.Delete(work), attempts: 1}
+		return outcome{change: c, err: sink.Delete(work), attempts: 1}
 	}
-	if err := r.unchanged(work, c, sink); err != nil {
-		return outcome{item: it, err: err}
+	if err := k.unchanged(work, c, sink); err != nil {
+		return outcome{change: c, err: err}
 	}
 	d := providers.Delivery{
 		ID: c.Delivery.ID, Address: c.Address.String(), Cause: map[string]string{}, Changes: c.Changes,
-		Redact: r.redact.text,
+		Redact: k.redact.text,
 	}
 	for _, cause := range c.Delivery.Causes {
 		d.Cause[cause.Source.String()] = cause.Version
 	}
-	return r.attempts(ctx, work, it, sink, d)
+	return k.attempts(ctx, work, c, sink, d)
 }
 
 // attempts tries until it works, the error says that trying is of no use, or the planned
 // number is used up.
-func (r *run) attempts(ctx, work context.Context, it *item, sink providers.Sink, d providers.Delivery) outcome {
-	c := it.change
+func (k *courier) attempts(ctx, work context.Context, c *plan.SinkChange, sink providers.Sink, d providers.Delivery) outcome {
 	retry := providers.Retry{
 		Attempts: max(1, c.Retry.Attempts),
 		Min:      providers.Duration(c.Retry.Min.String()), Max: providers.Duration(c.Retry.Max.String()),
@@ -59,24 +73,25 @@ func (r *run) attempts(ctx, work context.Context, it *item, sink providers.Sink,
 		d.Attempt = n
 		err := sink.Write(work, d)
 		if err == nil {
-			return outcome{item: it, attempts: n}
+			return outcome{change: c, attempts: n}
 		}
 		class, after := providers.Classify(err)
 		unknown := errors.Is(err, providers.ErrOutcomeUnknown)
-		err = errors.New(r.redact.text(err.Error()))
+		err = errors.New(k.redact.text(err.Error()))
 		wait := retry.Wait(n, after)
+		failed := outcome{change: c, err: err, attempts: n, unknown: unknown, class: class, after: after}
 		if class == providers.ClassPermanent || n >= retry.Attempts || after > c.Retry.Max {
-			return outcome{item: it, err: err, attempts: n, unknown: unknown}
+			return failed
 		}
-		r.engine.emit(DeliveryRetried{Address: c.Address, Attempt: n, Err: err.Error(), Wait: wait})
+		k.engine.emit(DeliveryRetried{Address: c.Address, Attempt: n, Err: err.Error(), Wait: wait})
 		if !sleep(ctx, wait) {
-			return outcome{item: it, err: err, attempts: n, unknown: unknown}
+			return failed
 		}
 	}
 }
 
 // sink makes the sink from the plan alone.
-func (r *run) sink(c *plan.SinkChange) (providers.Sink, error) {
+func (k *courier) sink(c *plan.SinkChange) (providers.Sink, error) {
 	if c.Payload == nil {
 		return nil, fmt.Errorf("what was applied there is not known any more; remove it from the state with: tidegate state rm %s", c.Address)
 	}
@@ -88,7 +103,7 @@ func (r *run) sink(c *plan.SinkChange) (providers.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	sink, diags := r.engine.sinkOf(c.Address, payload, v)
+	sink, diags := k.engine.sinkOf(c.Address, payload, v)
 	if diags.HasErrors() {
 		return nil, providers.Permanent(errors.New(diagnosticText(diags)))
 	}
@@ -97,7 +112,7 @@ func (r *run) sink(c *plan.SinkChange) (providers.Sink, error) {
 
 // unchanged refuses a target that somebody wrote since the plan was made: what would be
 // lost there was in no diff that anybody saw.
-func (r *run) unchanged(ctx context.Context, c *plan.SinkChange, sink providers.Sink) error {
+func (k *courier) unchanged(ctx context.Context, c *plan.SinkChange, sink providers.Sink) error {
 	held, err := sink.Read(ctx)
 	if err != nil || held.Opaque {
 		return err
@@ -108,7 +123,7 @@ func (r *run) unchanged(ctx context.Context, c *plan.SinkChange, sink providers.
 	for _, want := range []string{c.ObservedHash, c.Delivery.Hash} {
 		hash := held.Hash
 		if isKeyed(want) { // only then, since asking for the key makes one
-			hash = r.store.Keyed(hash)
+			hash = k.engine.store.Keyed(hash)
 		}
 		if hash == want {
 			return nil
