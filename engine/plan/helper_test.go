@@ -246,7 +246,7 @@ func sharedWindow(most int) Limiter {
 }
 
 func compute(l *state.Ledger, limits map[string]Limiter, sinks ...*SinkObservation) *Plan {
-	return Compute(&Input{Now: noon, Ledger: l, Sinks: sinks, Limits: limits}, NewLimits(limits, l, noon))
+	return Compute(&Input{Now: noon, Ledger: l, Sinks: sinks}, NewLimits(limits, l, noon))
 }
 
 func changeOf(t testing.TB, p *Plan, a address.Address) *SinkChange {

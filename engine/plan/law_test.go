@@ -121,7 +121,7 @@ func (w *world) read(o *SinkObservation, want block) {
 }
 
 func (w *world) plan() *Plan {
-	in := &Input{Now: w.now, Ledger: w.ledger, Limits: w.limits}
+	in := &Input{Now: w.now, Ledger: w.ledger}
 	for _, d := range w.sinks {
 		in.Sinks = append(in.Sinks, w.observe(d))
 	}

@@ -18,7 +18,6 @@ type Input struct {
 	Removed []*Removed           // sinks of the ledger that are no longer declared, or all when destroying
 	// RemovedSources are sources of the ledger that are no longer declared.
 	RemovedSources []address.Address
-	Limits         map[string]Limiter // by address
 	Destroy        bool
 }
 
