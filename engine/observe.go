@@ -257,6 +257,7 @@ func (o *observer) mergeSink(ctx context.Context, n *node, r *rendered) {
 		r.Blocked = w
 	}
 	out := o.compute.Sink(r.SinkObservation)
+	o.refuseUnready(n, r, out)
 	if out.Delivery != nil {
 		o.fill(ctx, n, r, out)
 	}

@@ -26,6 +26,7 @@ type rendered struct {
 	settings *providers.SinkSettings
 	path     string // that it writes, where it is one
 	private  bool   // not everybody may read the target
+	unready  error  // why it cannot be written as things are
 }
 
 // render evaluates one sink, judges the rendering and reads the target.
@@ -331,6 +332,9 @@ func (o *observer) readTarget(ctx context.Context, s providers.SinkReader, r *re
 		return
 	}
 	r.private = held.Private
+	if ready, ok := s.(providers.Readiness); ok && (!held.Exists || held.Hash != s.Fingerprint() || len(held.Differs) > 0) {
+		r.unready = ready.Ready(ctx)
+	}
 	r.Opaque, r.Exists, r.Held, r.HeldHash, r.Differs = held.Opaque, held.Exists, held.Data, held.Hash, held.Differs
 	if r.HeldHash != "" && (r.Sensitive || r.OtherHash != "") {
 		r.OtherHeldHash = o.reader.Keyed(r.HeldHash)

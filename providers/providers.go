@@ -233,6 +233,13 @@ type PathWriter interface {
 	WritesPath() string // absolute
 }
 
+// Readiness is a Sink that can often tell before it is asked to write that it could not.
+type Readiness interface {
+	// Ready says why Write cannot work as things are now, nil if nothing is known to speak
+	// against it. It changes nothing, and may be called beside Read.
+	Ready(ctx context.Context) error
+}
+
 // Sweeper is a Sink that may have left something beside its target when it was killed.
 type Sweeper interface {
 	Sweep(ctx context.Context) error

@@ -148,6 +148,12 @@ func (c *Computation) Refuse(out *SinkChange, w *Wait, dependsOn []address.Addre
 	c.pass(out, dependsOn)
 }
 
+// Prepares reports whether a sink that is decided to deliver comes before one that depends on
+// these: by then the world is another.
+func (c *Computation) Prepares(dependsOn []address.Address) bool {
+	return slices.ContainsFunc(c.actingOf(dependsOn), func(a address.Address) bool { return c.sinks[a].Action.Delivers() })
+}
+
 func (c *Computation) decide(o *SinkObservation) *deciding {
 	d := &deciding{SinkObservation: o, row: c.ledger.Sinks[o.Address]}
 	if d.row == nil {

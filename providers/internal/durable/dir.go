@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"tidegate/providers"
 )
@@ -114,12 +113,8 @@ func openRoot(path string, o Options) (*os.Root, error) {
 
 // openDirectory is os.OpenRoot that does not block on a named pipe.
 func openDirectory(path string) (*os.Root, error) {
-	info, err := os.Stat(path)
-	if err != nil {
+	if err := isDir(path); err != nil {
 		return nil, err
-	}
-	if !info.IsDir() {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: syscall.ENOTDIR}
 	}
 	return os.OpenRoot(path)
 }

@@ -29,7 +29,7 @@ func explain(verb, path string, err error) error {
 	case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EXDEV):
 		return providers.Permanent(fmt.Errorf("%s %s: the file is a mount point of its own (a file bound into a container, for example) and cannot be replaced by rename; mount its directory instead: %w", verb, path, err))
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s %s: uid %d needs the right to write and search the directory %s, because a file is replaced by rename and not written in place (an immutable flag or a sticky directory refuses too): %w", verb, path, os.Geteuid(), dir, err)
+		return providers.Permanent(fmt.Errorf("%s %s: uid %d needs the right to write and search the directory %s, because a file is replaced by rename and not written in place (an immutable flag or a sticky directory refuses too): %w", verb, path, os.Geteuid(), dir, err))
 	}
 	return fmt.Errorf("%s %s: %w", verb, path, err)
 }
@@ -43,11 +43,11 @@ func explainOpen(path string, o Options, err error) error {
 	case errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("open directory %s: the file system is mounted read-only: %w", path, err)
 	case errors.Is(err, fs.ErrNotExist) && !o.Create:
-		return fmt.Errorf("the directory %s does not exist: %w", path, err)
+		return providers.Permanent(fmt.Errorf("the directory %s does not exist: %w", path, err))
 	case errors.Is(err, syscall.ENOTDIR):
-		return fmt.Errorf("%s is not a directory, or something on the way to it is not: %w", path, err)
+		return providers.Permanent(fmt.Errorf("%s is not a directory, or something on the way to it is not: %w", path, err))
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("open directory %s: uid %d needs the right to read and search it (and to write the parents, where directories are to be made): %w", path, os.Geteuid(), err)
+		return providers.Permanent(fmt.Errorf("open directory %s: uid %d needs the right to read and search it (and to write the parents, where directories are to be made): %w", path, os.Geteuid(), err))
 	case Escapes(err):
 		return providers.Permanent(fmt.Errorf("open directory %s: a link on the way leads out of %s: %w", path, o.Setting, err))
 	}
@@ -65,6 +65,8 @@ func ExplainRead(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s does not exist: %w", path, err)
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("something on the way to %s is not a directory: %w", path, err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("read %s: uid %d needs the right to read it and to search the directories above it: %w", path, os.Geteuid(), err)
 	case Escapes(err):

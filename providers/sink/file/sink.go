@@ -38,6 +38,7 @@ var (
 	_ providers.Content    = (*sink)(nil)
 	_ providers.PathWriter = (*sink)(nil)
 	_ providers.Sweeper    = (*sink)(nil)
+	_ providers.Readiness  = (*sink)(nil)
 )
 
 func (s *sink) Target() string      { return s.path }
@@ -123,13 +124,22 @@ func (s *sink) Write(ctx context.Context, _ providers.Delivery) error {
 	err = durable.Replace(ctx, s.path, s.options, s.content, func(old fs.FileInfo) durable.Want {
 		return durable.Want{Mode: s.modeOver(old), UID: uid, GID: gid, Like: old}
 	})
+	if err != nil {
+		return s.wayOut(err)
+	}
+	return s.verify(ctx)
+}
+
+// Ready looks at the directory of the file.
+func (s *sink) Ready(ctx context.Context) error {
+	return s.wayOut(durable.Ready(ctx, s.path, s.options))
+}
+
+func (s *sink) wayOut(err error) error {
 	if errors.Is(err, fs.ErrNotExist) && !s.options.Create {
 		return fmt.Errorf("%w; make it, or set create_dirs = true on the sink", err)
 	}
-	if err != nil {
-		return err
-	}
-	return s.verify(ctx)
+	return err
 }
 
 // modeOver returns the mode of the new file: what was asked for, else that of the old one.
