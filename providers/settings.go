@@ -58,9 +58,9 @@ type SourceSettings struct {
 
 // PushSettings say how a value is pushed to a source.
 type PushSettings struct {
-	ConfigName  string   `hcl:"config_name,optional" doc:"The config_name of the POST to /webhook/config; without it the block's name."`
+	ConfigName  *string  `hcl:"config_name,optional" doc:"The config_name of the POST to /webhook/config; without it the block's name."`
 	Secrets     []string `hcl:"secrets,optional" credential:"true" doc:"Secrets of which any one may sign a request (Standard Webhooks or X-Hub-Signature-256); several serve a rotation. At least 24 bytes each."`
-	BearerToken string   `hcl:"bearer_token,optional" credential:"true" doc:"Token that may be sent instead of a signature, as in Authorization: Bearer TOKEN."`
+	BearerToken *string  `hcl:"bearer_token,optional" credential:"true" doc:"Token that may be sent instead of a signature, as in Authorization: Bearer TOKEN."`
 }
 
 // DefaultSourceSettings returns the settings of a source that says nothing.
@@ -69,10 +69,11 @@ func DefaultSourceSettings() *SourceSettings {
 }
 
 func (s *SourceSettings) check() error {
+	var few error
 	if s.MaxBytes < 1 {
-		return AttributeErrorf("max_bytes", "%d lets nothing through; leave it out for %d", s.MaxBytes, DefaultMaxBytes)
+		few = AttributeErrorf("max_bytes", "%d lets nothing through; leave it out for %d", s.MaxBytes, DefaultMaxBytes)
 	}
-	return nil
+	return errors.Join(few, s.Push.Check("push"))
 }
 
 // RuleSettings are the attributes every rule has.

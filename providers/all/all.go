@@ -6,6 +6,8 @@ import (
 	"tidegate/providers"
 	"tidegate/providers/detector/etag"
 	"tidegate/providers/detector/hash"
+	"tidegate/providers/detector/watch"
+	"tidegate/providers/detector/webhook"
 	"tidegate/providers/ratelimit/slidingwindow"
 	"tidegate/providers/ratelimit/tokenbucket"
 	"tidegate/providers/rule/assert"
@@ -18,6 +20,7 @@ import (
 	sourcefile "tidegate/providers/source/file"
 	sourcehttp "tidegate/providers/source/http"
 	"tidegate/providers/source/static"
+	sourcewebhook "tidegate/providers/source/webhook"
 )
 
 // Kinds returns the built-in kinds.
@@ -28,9 +31,12 @@ func Kinds() []*providers.Kind {
 		sourceexec.Kind(),
 		env.Kind(),
 		static.Kind(),
+		sourcewebhook.Kind(),
 
 		etag.Kind(),
 		hash.Kind(),
+		watch.Kind(),
+		webhook.Kind(),
 
 		assert.Kind(),
 		schema.Kind(),

@@ -38,7 +38,7 @@ While looks fail, the accepted value stays in use and the waits grow as ` + "`ba
 
 With an ` + "`adaptive`" + ` block the wait follows the rate of changes.
 
-It is the default detector of ` + "`source \"exec\"`" + ` and ` + "`source \"file\"`" + `. One detector can serve many sources.`,
+It is the default detector of ` + "`source \"exec\"`" + `. One detector can serve many sources.`,
 		Example: `
 detector "hash" "calm" {
   interval = "5m"

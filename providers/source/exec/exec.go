@@ -47,7 +47,7 @@ source "exec" "flags" {
   decode   = "json"
   interval = "5m"
 }`,
-		Detectors: []string{"hash"},
+		Detectors: []string{"hash", "webhook"},
 	}, func() *Config { return &Config{Timeout: "30s"} }, build)
 }
 

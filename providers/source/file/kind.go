@@ -41,7 +41,7 @@ source "file" "tenants" {
   path      = "/etc/myapp/tenants.d"
   recursive = true
 }`,
-		Detectors: []string{"hash"},
+		Detectors: []string{"watch", "hash", "webhook"},
 	}, func() *Config { return &Config{} }, build)
 }
 

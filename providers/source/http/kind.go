@@ -8,7 +8,7 @@ func Kind() *providers.Kind {
 		Summary:     "The body of an HTTP response.",
 		Description: description,
 		Example:     example,
-		Detectors:   []string{"etag", "hash"},
+		Detectors:   []string{"etag", "hash", "webhook"},
 	}, defaults, build)
 }
 
