@@ -130,7 +130,8 @@ func hasSealed(ctx context.Context, q querier) (recipient string, any bool, err 
 	if err != nil {
 		return "", false, err
 	}
-	err = q.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM blobs WHERE sealed = 1)").Scan(&any)
+	const sealed = "SELECT EXISTS (SELECT 1 FROM blobs WHERE sealed = 1) OR EXISTS (SELECT 1 FROM documents WHERE sealed = 1)"
+	err = q.QueryRowContext(ctx, sealed).Scan(&any)
 	return m.recipient, any, err
 }
 

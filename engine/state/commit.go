@@ -33,18 +33,19 @@ func (s *Local) Commit(ctx context.Context, b *Batch) error {
 	if s.closed {
 		return fmt.Errorf("commit to the state %s: it is closed", s.files.db)
 	}
-	if len(b.Sources)+len(b.Sinks)+len(b.Outputs) > 0 {
+	// What was hashed with a stand-in for the key must not be kept.
+	if len(b.Sources)+len(b.Sinks)+len(b.Outputs)+len(b.Documents) > 0 {
 		if err := s.keys.fellBack(); err != nil {
 			return fmt.Errorf("commit to the state %s: %w", s.files.db, err)
 		}
 	}
-	serial := s.serial + 1
+	serial := s.serial.Load() + 1
 	undo := number(b, serial)
 	if err := s.commit(context.WithoutCancel(ctx), b, serial); err != nil {
 		undo()
 		return explain("commit to the state", s.files.db, err)
 	}
-	s.serial = serial
+	s.serial.Store(serial)
 	return nil
 }
 
@@ -89,7 +90,7 @@ func (s *Local) commit(ctx context.Context, b *Batch, serial int64) (err error) 
 	if err := w.start(ctx); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context, *Batch) error{w.rows, w.shared, w.blobs, w.history} {
+	for _, step := range []func(context.Context, *Batch) error{w.rows, w.shared, w.blobs, w.history, w.documents} {
 		if err := step(ctx, b); err != nil {
 			return err
 		}
@@ -143,8 +144,9 @@ func (w *work) start(ctx context.Context) error {
 	if w.meta, err = scanMeta(rows); err != nil {
 		return err
 	}
-	if w.meta.serial != w.Local.serial || w.meta.lineage != w.lineage {
-		return fmt.Errorf("somebody else changed it (serial %d, expected %d); start again", w.meta.serial, w.Local.serial)
+	newest := w.Serial()
+	if w.meta.serial != newest || w.meta.lineage != w.lineage {
+		return fmt.Errorf("somebody else changed it (serial %d, expected %d); start again", w.meta.serial, newest)
 	}
 	w.meta.serial = w.serial
 	w.meta.version = w.version

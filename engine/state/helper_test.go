@@ -42,7 +42,7 @@ func commitHelper(args []string) error {
 	if err != nil {
 		return err
 	}
-	start := s.(*Local).serial
+	start := s.Serial()
 	for n := start + 1; ; n++ {
 		b := blobOf(fmt.Sprintf("content %d", n))
 		row := source(fmt.Sprintf("s%d", n%7), b.Hash)

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
@@ -16,16 +17,19 @@ import (
 	"sync"
 
 	"filippo.io/age"
+	"golang.org/x/crypto/chacha20poly1305"
 )
 
 // keyedPrefix begins the names of sensitive content.
 const keyedPrefix = "hmac-sha256:"
 
 // key is the secret of a state: an age identity, so that `age -d -i state.key` opens what is
-// sealed, and a key derived from it for Keyed.
+// sealed, and keys derived from it: for Keyed, and for documents.
 type key struct {
 	identity *age.X25519Identity
 	mac      []byte
+	// documents seals documents, see sealDocument.
+	documents cipher.AEAD
 }
 
 func newKey(identity *age.X25519Identity) (*key, error) {
@@ -33,7 +37,15 @@ func newKey(identity *age.X25519Identity) (*key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &key{identity: identity, mac: mac}, nil
+	secret, err := hkdf.Key(sha256.New, []byte(identity.String()), nil, "tidegate document v1", chacha20poly1305.KeySize)
+	if err != nil {
+		return nil, err
+	}
+	documents, err := chacha20poly1305.NewX(secret)
+	if err != nil {
+		return nil, err
+	}
+	return &key{identity: identity, mac: mac, documents: documents}, nil
 }
 
 func (k *key) recipient() string { return k.identity.Recipient().String() }

@@ -57,6 +57,17 @@ type Source struct {
 	Changes     []time.Time        `json:"changes,omitempty"`  // newest last, bounded
 	Rejected    []Rejection        `json:"rejected,omitempty"`
 	Counters    map[string]Counter `json:"counters,omitempty"` // by address of the rate limit
+	// Polled is the hash of the newest bytes that a poll brought, kept where values are also
+	// pushed: a poll that still brings them is no news and does not undo a push.
+	Polled string `json:"polled,omitempty"`
+	// Flap is set while the value goes back and forth and is therefore held.
+	Flap *Flap `json:"flap,omitempty"`
+}
+
+// Flap is the value of a source that goes back and forth, until it has stayed long enough.
+type Flap struct {
+	Key   string `json:"key"`   // identity of the value that is waiting, as Snapshot.Key
+	Looks int    `json:"looks"` // how many looks in a row brought it
 }
 
 // Current returns the accepted snapshot, nil if there is none (or no row).

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,7 +16,8 @@ import (
 // the process ends, however it ends: there are no stale locks. What stands in the file only
 // tells others who it is.
 type lock struct {
-	file *os.File
+	file   *os.File
+	holder Holder // as signed last
 }
 
 // errHeld says that another open file has the lock.
@@ -81,8 +83,9 @@ func isNamed(file *os.File, path string) bool {
 	return err == nil && os.SameFile(open, named)
 }
 
-// sign writes the holder. It is padded with a newline and cut afterwards, so that a reader
-// meets a complete document at nearly any instant.
+// sign writes the holder as the first line and cuts what was behind it afterwards, so that
+// a reader meets a complete line at nearly any instant. It is not synced: the lock, and
+// with it what the line says, ends with the process.
 func (l *lock) sign(h Holder) error {
 	data, err := json.Marshal(h)
 	if err != nil {
@@ -92,6 +95,7 @@ func (l *lock) sign(h Holder) error {
 	if _, err := l.file.WriteAt(data, 0); err != nil {
 		return err
 	}
+	l.holder = h
 	return l.file.Truncate(int64(len(data)))
 }
 
@@ -102,18 +106,34 @@ func (l *lock) release() error {
 }
 
 // readHolder tells who wrote the lock file last; nobody (PID 0) where that cannot be read.
+// A line that is just being written is read again.
 func readHolder(path string) Holder {
-	var h Holder
+	for try := 1; ; try++ {
+		h, err := readLine(path)
+		if err == nil {
+			return h
+		}
+		if try == lockTries || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+			return Holder{}
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func readLine(path string) (Holder, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return h
+		return Holder{}, err
 	}
 	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, 1<<16))
-	if err != nil || json.Unmarshal(data, &h) != nil {
-		return Holder{}
+	if err != nil {
+		return Holder{}, err
 	}
-	return h
+	line, _, _ := bytes.Cut(data, []byte{'\n'})
+	var h Holder
+	err = json.Unmarshal(line, &h)
+	return h, err
 }
 
 func newHolder(command string) Holder {

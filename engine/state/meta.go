@@ -19,6 +19,7 @@ type meta struct {
 	shared    digest
 	history   digest
 	outputs   digest // since schema 2
+	documents digest // since schema 3
 }
 
 // pairs are the rows of the table, without the seal.
@@ -36,6 +37,9 @@ func (m *meta) pairs() [][2]string {
 	}
 	if m.schema >= outputsSchema {
 		pairs = append(pairs, [2]string{"outputs", m.outputs.String()})
+	}
+	if m.schema >= documentsSchema {
+		pairs = append(pairs, [2]string{"documents", m.documents.String()})
 	}
 	return pairs
 }
@@ -121,6 +125,9 @@ func parseMeta(values map[string]string) (meta, error) {
 	digests := map[string]*digest{"sources": &m.sources, "sinks": &m.sinks, "shared": &m.shared, "history": &m.history}
 	if m.schema >= outputsSchema {
 		digests["outputs"] = &m.outputs
+	}
+	if m.schema >= documentsSchema {
+		digests["documents"] = &m.documents
 	}
 	for key, d := range digests {
 		if *d, err = parseDigest(values[key]); err != nil {

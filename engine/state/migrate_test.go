@@ -106,7 +106,7 @@ func TestAFailedMigrationChangesNothing(t *testing.T) {
 	failing := func(ctx context.Context, c *sql.Conn) error {
 		return errors.Join(addColumn(ctx, c), errors.New("no"))
 	}
-	for name, sc := range map[string]schema{"step fails": next(failing), "no step": {version: 3}} {
+	for name, sc := range map[string]schema{"step fails": next(failing), "no step": {version: current.version + 1}} {
 		if _, err := open(t.Context(), Options{Path: path}, sc); err == nil {
 			t.Errorf("%s: opened", name)
 		} else {
@@ -131,12 +131,12 @@ func TestANewStateStartsAtTheNewestSchema(t *testing.T) {
 	}
 }
 
-// first is a state that the first schema's program wrote: two applies of a file source, a file
-// sink, one with a secret, and a program.
-func first(t *testing.T) string {
+// written is a state that the program of an older schema wrote: two applies of a file source, a
+// file sink, one with a secret, and of v1 a program, of v2 two outputs, one of them sensitive.
+func written(t *testing.T, version string) string {
 	t.Helper()
 	path := testPath(t)
-	packed, err := os.Open(filepath.Join("testdata", "v1", "state.db.gz"))
+	packed, err := os.Open(filepath.Join("testdata", version, "state.db.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func first(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := os.ReadFile(filepath.Join("testdata", "v1", "state.key"))
+	key, err := os.ReadFile(filepath.Join("testdata", version, "state.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func first(t *testing.T) string {
 }
 
 func TestTheFirstSchemaMigrates(t *testing.T) {
-	path := first(t)
+	path := written(t, "v1")
 	if h, err := readHeader(path); err != nil || h.schema != 1 {
 		t.Fatalf("the header has schema %d, %v", h.schema, err)
 	}
@@ -213,6 +213,36 @@ func TestTheFirstSchemaMigrates(t *testing.T) {
 	after := mustLoad(t, mustRead(t, path))
 	if got := after.Outputs[row.Address]; got == nil || got.Blob != secret || !got.Sensitive || got.Revision != after.Serial {
 		t.Errorf("the output is %+v", got)
+	}
+}
+
+func TestTheSecondSchemaMigrates(t *testing.T) {
+	path := written(t, "v2")
+	if h, err := readHeader(path); err != nil || h.schema != 2 {
+		t.Fatalf("the header has schema %d, %v", h.schema, err)
+	}
+	r := mustRead(t, path)
+	before := mustLoad(t, r)
+	if len(before.Sources) != 1 || len(before.Sinks) != 2 || len(before.Outputs) != 2 || len(mustDocuments(t, r, "")) != 0 {
+		t.Fatalf("read %d sources, %d sinks, %d outputs", len(before.Sources), len(before.Sinks), len(before.Outputs))
+	}
+	s := mustOpen(t, path)
+	if diff := diffOf(before, mustLoad(t, s)); diff != "" {
+		t.Error(diff)
+	}
+	checkRefs(t, s)
+	// The key that sealed what is there seals documents too.
+	want := []*Document{sealedDocument("push/source.file.app", "secret")}
+	mustCommit(t, s, &Batch{Documents: want})
+	if diff := diffOf(want, mustDocuments(t, mustRead(t, path), "")); diff != "" {
+		t.Error(diff)
+	}
+	backups, err := filepath.Glob(path + ".v2.backup-*")
+	if err != nil || len(backups) != 1 {
+		t.Fatalf("backups %v, %v", backups, err)
+	}
+	if diff := diffOf(before, mustLoad(t, mustRead(t, backups[0]))); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -3,6 +3,8 @@ package state
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,7 +51,10 @@ func (d drawn) time() time.Time {
 }
 
 func (d drawn) source() (*Source, []Blob) {
-	s := &Source{Address: d.address(address.Source), Validator: rapid.String().Draw(d.T, "validator"), LastSuccess: d.time()}
+	s := &Source{Address: d.address(address.Source), Validator: rapid.String().Draw(d.T, "validator"), LastSuccess: d.time(), Polled: d.blob().Hash}
+	if rapid.Bool().Draw(d.T, "flap") {
+		s.Flap = &Flap{Key: rapid.String().Draw(d.T, "flapping"), Looks: rapid.IntRange(0, 5).Draw(d.T, "looks")}
+	}
 	var blobs []Blob
 	for range rapid.IntRange(0, 3).Draw(d.T, "snapshots") {
 		b := d.blob()
@@ -72,6 +77,31 @@ func (d drawn) sink() (*Sink, []Blob) {
 		s.Revisions = []Revision{{Number: 1, Time: d.time(), Payload: c.Hash}}
 	}
 	return s, []Blob{a, b, c}
+}
+
+func (d drawn) document() *Document {
+	return &Document{
+		Name:   "push/" + rapid.SampledFrom([]string{"", "a", "b", "é", "a\x00", "\U0010ffff"}).Draw(d.T, "document"),
+		Data:   append([]byte{}, rapid.SliceOfN(rapid.Byte(), 0, 50).Draw(d.T, "data")...),
+		Sealed: rapid.Bool().Draw(d.T, "sealed document"),
+	}
+}
+
+// keep does to documents in memory what a commit is to do to the stored ones.
+func keep(documents map[string]*Document, b *Batch) {
+	for _, name := range b.DeleteDocuments {
+		delete(documents, name)
+	}
+	for _, d := range b.Documents {
+		documents[d.Name] = d
+	}
+}
+
+func sortedDocuments(documents map[string]*Document) (out []*Document) {
+	for _, name := range slices.Sorted(maps.Keys(documents)) {
+		out = append(out, documents[name])
+	}
+	return out
 }
 
 func (d drawn) batch() *Batch {
@@ -100,6 +130,10 @@ func (d drawn) batch() *Batch {
 		for range rapid.IntRange(0, 2).Draw(d.T, "events") {
 			b.Shared[name] = append(b.Shared[name], d.time())
 		}
+	}
+	for range rapid.IntRange(0, 3).Draw(d.T, "documents") {
+		b.Documents = append(b.Documents, d.document())
+		b.DeleteDocuments = append(b.DeleteDocuments, d.document().Name)
 	}
 	for range rapid.IntRange(0, 2).Draw(d.T, "history") {
 		b.History = append(b.History, Entry{Address: d.address(address.Sink), Time: d.time(), Action: "update", Cause: rapid.String().Draw(d.T, "cause")})
@@ -144,6 +178,7 @@ func TestRandomBatchesRoundTrip(t *testing.T) {
 		s := mustOpen(t, path)
 		model := mustLoad(t, s)
 		var history []Entry
+		documents := map[string]*Document{}
 		for range rapid.IntRange(1, 8).Draw(rt, "commits") {
 			b := drawn{rt, s}.batch()
 			if b.Empty() {
@@ -153,6 +188,7 @@ func TestRandomBatchesRoundTrip(t *testing.T) {
 				rt.Fatal(err)
 			}
 			model.apply(b)
+			keep(documents, b)
 			for _, e := range b.History {
 				e.ID = int64(len(history) + 1)
 				history = append(history, e)
@@ -164,6 +200,9 @@ func TestRandomBatchesRoundTrip(t *testing.T) {
 				s = mustOpen(t, path)
 			}
 			if diff := diffOf(model, mustLoad(t, s)); diff != "" {
+				rt.Fatal(diff)
+			}
+			if diff := diffOf(sortedDocuments(documents), mustDocuments(t, s, "")); diff != "" {
 				rt.Fatal(diff)
 			}
 			checkRefs(rt, s)

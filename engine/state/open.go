@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"tidegate/hclspec/address"
 
@@ -44,8 +45,8 @@ type Local struct {
 	// identity is that of the open file, to notice when the path names another one.
 	identity fs.FileInfo
 
-	mu     sync.Mutex // held by a commit
-	serial int64
+	serial atomic.Int64 // of the newest commit
+	mu     sync.Mutex   // held by a commit
 	closed bool
 }
 
@@ -201,7 +202,8 @@ func (s *Local) connect(ctx context.Context, sc schema) (err error) {
 	if m.schema != sc.version {
 		return corrupt("table meta has schema %d, the database %d", m.schema, sc.version)
 	}
-	s.lineage, s.serial = m.lineage, m.serial
+	s.lineage = m.lineage
+	s.serial.Store(m.serial)
 	if s.stmts, err = prepare(ctx, s.conn); err != nil {
 		return err
 	}
@@ -300,6 +302,24 @@ func (s *Local) Keyed(hash string) string { return s.keys.keyed(hash) }
 func (s *Local) KeyError() error {
 	_, err := s.keys.get()
 	return err
+}
+
+// Serial implements Store.
+func (s *Local) Serial() int64 { return s.serial.Load() }
+
+// Announce implements Store.
+func (s *Local) Announce(socket string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return fmt.Errorf("announce the holder of the state %s: it is closed", s.files.db)
+	}
+	h := s.lock.holder
+	h.Socket = socket
+	if err := s.lock.sign(h); err != nil {
+		return fmt.Errorf("announce the holder of the state %s: %w", s.files.db, err)
+	}
+	return nil
 }
 
 // Close ends the connections, moves the write-ahead log into the database and frees the

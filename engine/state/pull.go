@@ -11,9 +11,9 @@ import (
 // PullFormat is the version of the document that Pull makes.
 const PullFormat = "1.0"
 
-// Document is the ledger as `tidegate state pull` prints it: rows in the order of their
-// addresses, the history newest first, and no content.
-type Document struct {
+// Pulled is the ledger as `tidegate state pull` prints it: rows in the order of their
+// addresses, the history newest first, and neither content nor documents.
+type Pulled struct {
 	FormatVersion string             `json:"format_version"`
 	Lineage       string             `json:"lineage"`
 	Serial        int64              `json:"serial"`
@@ -34,7 +34,7 @@ func Pull(ctx context.Context, r Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := Document{
+	d := Pulled{
 		FormatVersion: PullFormat, Lineage: l.Lineage, Serial: l.Serial, Shared: l.Shared,
 		Sources: sorted(l.Sources), Sinks: sorted(l.Sinks), Outputs: sorted(l.Outputs), History: append([]Entry{}, history...),
 	}

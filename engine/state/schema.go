@@ -21,7 +21,7 @@ type migration func(ctx context.Context, tx *sql.Conn) error
 
 // current is the schema this program writes. It stands in PRAGMA user_version, where it can
 // be read without opening the database, and in meta, where the seal covers it.
-var current = schema{version: 2, steps: map[int]migration{1: addOutputs}}
+var current = schema{version: 3, steps: map[int]migration{1: addOutputs, 2: addDocuments}}
 
 // outputsSchema is the first schema with a table of outputs, and its digest in meta.
 const outputsSchema = 2
@@ -31,6 +31,15 @@ const outputsTable = "CREATE TABLE outputs (address TEXT NOT NULL PRIMARY KEY, r
 
 // addOutputs leads from schema 1, which kept no outputs, to 2.
 func addOutputs(ctx context.Context, c *sql.Conn) error { return execute(ctx, c, outputsTable) }
+
+// documentsSchema is the first schema with a table of documents, and its digest in meta.
+const documentsSchema = 3
+
+// documentsTable has the data last, so that the sums are read without it.
+const documentsTable = "CREATE TABLE documents (name TEXT NOT NULL PRIMARY KEY, sealed INTEGER NOT NULL, sum INTEGER NOT NULL, data BLOB NOT NULL);"
+
+// addDocuments leads from schema 2, which kept no documents, to 3.
+func addDocuments(ctx context.Context, c *sql.Conn) error { return execute(ctx, c, documentsTable) }
 
 // tables is the current schema. The rows of sources, sinks, outputs and shared are JSON documents, history has
 // columns: both are meant to be queried with the sqlite3 shell.
@@ -50,7 +59,7 @@ CREATE TABLE history (
 	revision INTEGER NOT NULL, cause TEXT NOT NULL, size INTEGER NOT NULL, hash TEXT NOT NULL,
 	delivery TEXT NOT NULL, error TEXT NOT NULL, sum INTEGER NOT NULL);
 CREATE INDEX history_address ON history (address, id);
-` + outputsTable
+` + outputsTable + documentsTable
 
 // create fills an empty database.
 func create(ctx context.Context, c *sql.Conn, m meta) error {

@@ -34,6 +34,10 @@ func (s *Source) share() {
 		texts.text(&s.Rejected[i].Hash)
 		texts.text(&s.Rejected[i].Version)
 	}
+	texts.text(&s.Polled)
+	if s.Flap != nil {
+		texts.text(&s.Flap.Key)
+	}
 }
 
 // share does nothing: the texts of the row are all different.

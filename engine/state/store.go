@@ -27,6 +27,11 @@ type Reader interface {
 	// KeyError says why Keyed is of no use for comparing with what the state holds, nil if it
 	// is: a reader that may not read the key cannot tell whether a secret changed.
 	KeyError() error
+	// Documents returns those whose names begin with prefix ("" is all), sorted by name and
+	// opened where they were sealed. One that is damaged, or lost from anywhere in the table, is
+	// ErrCorrupt; a sealed one whose key cannot be read is ErrSealed, so choose a prefix
+	// without sealed ones to do without the key.
+	Documents(ctx context.Context, prefix string) ([]*Document, error)
 	Close() error
 }
 
@@ -36,6 +41,12 @@ type Store interface {
 	// Commit makes a batch durable, all of it or nothing. When it returns nil the batch
 	// survives a power cut. Row revisions are assigned to the given rows.
 	Commit(ctx context.Context, b *Batch) error
+	// Serial is that of the newest commit, as Load would tell it. It never waits for a
+	// commit that is under way.
+	Serial() int64
+	// Announce tells whoever meets the lock that its holder is a daemon, which answers on the
+	// socket at this path; "" takes that back.
+	Announce(socket string) error
 }
 
 // Batch is what one commit writes.
@@ -49,12 +60,26 @@ type Batch struct {
 	Shared        map[string]Counter
 	Blobs         []Blob // those already stored cost nothing
 	History       []Entry
+	// Documents are written as they are given; DeleteDocuments are names. A document that one
+	// batch deletes and writes is written.
+	Documents       []*Document
+	DeleteDocuments []string
+}
+
+// Document is a small named value that belongs to no row: what a long-running apply
+// remembers beside the ledger. Its Name is any text but "", by convention with a slash
+// after the kind ("push/source.http.app"). It has no revisions and no history, the
+// newest Data is all there is.
+type Document struct {
+	Name   string
+	Data   []byte // as read never nil
+	Sealed bool   // encrypted in the state, shut to whoever lacks its key
 }
 
 // Empty reports whether the batch writes nothing.
 func (b *Batch) Empty() bool {
 	return len(b.Sources)+len(b.Sinks)+len(b.Outputs)+len(b.DeleteSources)+len(b.DeleteSinks)+len(b.DeleteOutputs)+
-		len(b.Shared)+len(b.Blobs)+len(b.History) == 0
+		len(b.Shared)+len(b.Blobs)+len(b.History)+len(b.Documents)+len(b.DeleteDocuments) == 0
 }
 
 // Merge adds what o writes to b; where both write or delete one row, o wins.
@@ -73,12 +98,32 @@ func (b *Batch) Merge(o *Batch) {
 	b.DeleteOutputs = append(b.DeleteOutputs, o.DeleteOutputs...)
 	b.Blobs = append(b.Blobs, o.Blobs...)
 	b.History = append(b.History, o.History...)
+	b.mergeDocuments(o)
 	for k, v := range o.Shared {
 		if b.Shared == nil {
 			b.Shared = map[string]Counter{}
 		}
 		b.Shared[k] = v
 	}
+}
+
+// mergeDocuments keeps of each document only what is newest: a busy source that pushes
+// again and again before a commit costs one write.
+func (b *Batch) mergeDocuments(o *Batch) {
+	if len(o.Documents)+len(o.DeleteDocuments) == 0 {
+		return
+	}
+	written, newer := map[string]bool{}, map[string]bool{}
+	for _, d := range o.Documents {
+		written[d.Name], newer[d.Name] = true, true
+	}
+	for _, name := range o.DeleteDocuments {
+		newer[name] = true
+	}
+	b.DeleteDocuments = slices.DeleteFunc(slices.Clone(b.DeleteDocuments), func(name string) bool { return written[name] })
+	b.Documents = slices.DeleteFunc(slices.Clone(b.Documents), func(d *Document) bool { return newer[d.Name] })
+	b.DeleteDocuments = append(b.DeleteDocuments, o.DeleteDocuments...)
+	b.Documents = append(b.Documents, o.Documents...)
 }
 
 // without returns the deletions that no row of a later batch takes back.
@@ -140,6 +185,8 @@ type Holder struct {
 	Host    string    `json:"host"`
 	Command string    `json:"command"`
 	Since   time.Time `json:"since"`
+	// Socket is the path at which a daemon answers; "" for a command that ends by itself.
+	Socket string `json:"socket,omitempty"`
 }
 
 // LockedError says that somebody else holds the state.
@@ -151,6 +198,10 @@ type LockedError struct {
 func (e *LockedError) Error() string {
 	if e.Holder.PID == 0 {
 		return fmt.Sprintf("the state %s is locked by another process; wait for it to finish", e.Path)
+	}
+	if e.Holder.Socket != "" {
+		return fmt.Sprintf("the state %s is held by a running daemon, process %d on %s (%s, since %s), which answers on %s; it lets go when it is stopped",
+			e.Path, e.Holder.PID, e.Holder.Host, e.Holder.Command, e.Holder.Since.Format(time.RFC3339), e.Holder.Socket)
 	}
 	return fmt.Sprintf("the state %s is locked by process %d on %s (%s, since %s); wait for it to finish",
 		e.Path, e.Holder.PID, e.Holder.Host, e.Holder.Command, e.Holder.Since.Format(time.RFC3339))

@@ -193,7 +193,7 @@ func TestPullShowsEverythingButContent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var d Document
+	var d Pulled
 	if err := json.Unmarshal(data, &d); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,195 @@
+package state
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	putDocument = "INSERT INTO documents (name, sealed, sum, data) VALUES (?, ?, ?, ?) " +
+		"ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed, sum = excluded.sum, data = excluded.data"
+	getDocumentSum = "SELECT sum FROM documents WHERE name = ?"
+	dropDocument   = "DELETE FROM documents WHERE name = ? RETURNING sum"
+	// documentSums does not read the data, which comes after the sum.
+	documentSums  = "SELECT sum FROM documents"
+	documentsFrom = "SELECT name, sealed, sum, data FROM documents WHERE name >= ? ORDER BY name"
+)
+
+// documentSum is the checksum of a document as it is stored, so that it can be verified
+// without the key.
+func documentSum(name string, sealed bool, data []byte) int64 {
+	return checksum("documents", name, strconv.FormatBool(sealed), string(data))
+}
+
+// sealDocument encrypts with a key that is derived from the state's: age's own way costs an
+// agreement of keys for each content, far too much for what a commit carries dozens of.
+// The name is authenticated too, so that no document passes for another.
+func (k *key) sealDocument(name string, data []byte) []byte {
+	out := make([]byte, k.documents.NonceSize(), k.documents.NonceSize()+len(data)+k.documents.Overhead())
+	rand.Read(out)
+	return k.documents.Seal(out, out, data, []byte(name))
+}
+
+func (k *key) openDocument(name string, data []byte) ([]byte, error) {
+	n := k.documents.NonceSize()
+	if len(data) < n {
+		return nil, errors.New("it is cut off")
+	}
+	return k.documents.Open(nil, data[:n], data[n:], []byte(name))
+}
+
+// documents writes and deletes documents. It touches no other table.
+func (w *work) documents(ctx context.Context, b *Batch) error {
+	for _, name := range b.DeleteDocuments {
+		var old int64
+		err := w.stmts.dropDocument.QueryRowContext(ctx, name).Scan(&old)
+		switch {
+		case err == nil:
+			w.meta.documents.remove(old)
+		case !errors.Is(err, sql.ErrNoRows):
+			return err
+		}
+	}
+	for _, d := range b.Documents {
+		if err := w.putDocument(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *work) putDocument(ctx context.Context, d *Document) error {
+	if d.Name == "" || !utf8.ValidString(d.Name) {
+		return fmt.Errorf("a document cannot be named %q", d.Name)
+	}
+	data := notNil(d.Data)
+	if d.Sealed {
+		k, err := w.keys.get()
+		if err != nil {
+			return err
+		}
+		data = k.sealDocument(d.Name, data)
+		w.meta.recipient = k.recipient()
+	}
+	var old int64
+	err := w.stmts.getDocumentSum.QueryRowContext(ctx, d.Name).Scan(&old)
+	switch {
+	case err == nil:
+		w.meta.documents.remove(old)
+	case !errors.Is(err, sql.ErrNoRows):
+		return err
+	}
+	sum := documentSum(d.Name, d.Sealed, data)
+	w.meta.documents.add(sum)
+	_, err = w.stmts.putDocument.ExecContext(ctx, d.Name, d.Sealed, sum, data)
+	return err
+}
+
+// readDocuments reads, checks and opens the documents whose names begin with prefix.
+func readDocuments(ctx context.Context, db *sql.DB, keys *keyring, prefix string) ([]*Document, error) {
+	out, err := storedDocuments(ctx, db, prefix)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range out {
+		if !d.Sealed {
+			d.Data = notNil(d.Data)
+			continue
+		}
+		k, err := keys.get()
+		if err != nil {
+			return nil, fmt.Errorf("document %s: %w", d.Name, err)
+		}
+		plain, err := k.openDocument(d.Name, d.Data)
+		if err != nil {
+			return nil, corrupt("document %s does not open: %v", d.Name, err)
+		}
+		d.Data = notNil(plain)
+	}
+	return out, nil
+}
+
+// storedDocuments compares the whole table with its digest, so that a lost document is
+// noticed, and returns those whose names begin with prefix as they are stored.
+func storedDocuments(ctx context.Context, db *sql.DB, prefix string) ([]*Document, error) {
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Rollback()
+	m, err := readMeta(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDocuments(ctx, tx, m.documents); err != nil {
+		return nil, err
+	}
+	rows, err := tx.QueryContext(ctx, documentsFrom, prefix)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []*Document
+	for rows.Next() {
+		d := &Document{}
+		var sum int64
+		if err := rows.Scan(&d.Name, &d.Sealed, &sum, &d.Data); err != nil {
+			return nil, err
+		}
+		if !strings.HasPrefix(d.Name, prefix) {
+			break
+		}
+		if sum != documentSum(d.Name, d.Sealed, d.Data) {
+			return nil, corrupt("the document %s does not match its checksum", d.Name)
+		}
+		out = append(out, d)
+	}
+	return out, rows.Err()
+}
+
+func checkDocuments(ctx context.Context, q querier, want digest) error {
+	rows, err := q.QueryContext(ctx, documentSums)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var got digest
+	for rows.Next() {
+		var sum int64
+		if err := rows.Scan(&sum); err != nil {
+			return err
+		}
+		got.add(sum)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	return compare("documents", got, want, int(got.count))
+}
+
+// Documents implements Reader.
+func (s *Local) Documents(ctx context.Context, prefix string) ([]*Document, error) {
+	out, err := readDocuments(ctx, s.readDB, s.keys, prefix)
+	if err != nil {
+		return nil, explain("read from the state", s.files.db, err)
+	}
+	return out, nil
+}
+
+// Documents implements Reader.
+func (s *snapshot) Documents(ctx context.Context, prefix string) ([]*Document, error) {
+	out, err := readDocuments(ctx, s.db, s.keys, prefix)
+	if err != nil {
+		return nil, explain("read from the state", s.path, err)
+	}
+	return out, nil
+}
+
+// Documents implements Reader.
+func (n *nothing) Documents(context.Context, string) ([]*Document, error) { return nil, nil }
