@@ -143,14 +143,18 @@ func problem(summary string, err error) hcl.Diagnostics {
 	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: sentence(err.Error())}}
 }
 
-// sentence makes an error's text one: Go's begin small and end without a stop.
+// sentence makes an error's text one: Go's begin small and end without a stop. What begins
+// with a name (of a file, an attribute, an address) keeps it as it is written.
 func sentence(s string) string {
 	s = strings.TrimRight(s, "\n")
 	if s == "" {
 		return s
 	}
 	first, size := utf8.DecodeRuneInString(s)
-	s = string(unicode.ToUpper(first)) + s[size:]
+	word, _, _ := strings.Cut(s, " ")
+	if strings.IndexFunc(word, func(r rune) bool { return !unicode.IsLetter(r) && r != '-' && r != ',' }) < 0 {
+		s = string(unicode.ToUpper(first)) + s[size:]
+	}
 	if strings.HasSuffix(s, ".") {
 		return s
 	}

@@ -9,6 +9,21 @@ import (
 	"tidegate/hclspec"
 )
 
+func TestSentence(t *testing.T) {
+	for in, want := range map[string]string{
+		"no such file":          "No such file.",
+		"main.hcl: no":          "main.hcl: no.",
+		"max_bytes is negative": "max_bytes is negative.",
+		"/etc/x does not exist": "/etc/x does not exist.",
+		"read-only, all of it.": "Read-only, all of it.",
+		"":                      "",
+	} {
+		if got := sentence(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestNormalise(t *testing.T) {
 	a := &app{}
 	values := takesValue(a.root())

@@ -8,10 +8,26 @@ import (
 
 	"tidegate/engine"
 	"tidegate/engine/plan"
+	"tidegate/hclspec/address"
 )
 
 // slow is how long something may take before it deserves a line of its own.
 const slow = time.Second
+
+// ProgressLine is EventLine for a command that shows a plan and diagnostics, too: why
+// something failed in the end or was refused is told there and not here.
+func ProgressLine(e engine.Event) string {
+	switch f := e.(type) {
+	case engine.LookFinished:
+		f.Reason = ""
+		e = f
+	case engine.DeliveryFinished:
+		if f.Err != "" {
+			return failedLine(f.Address, f.Elapsed, "")
+		}
+	}
+	return EventLine(e)
+}
 
 // EventLine writes an event as one line of text, "" if there is nothing to say.
 func EventLine(e engine.Event) string {
@@ -26,7 +42,7 @@ func EventLine(e engine.Event) string {
 		return fmt.Sprintf("%s: attempt %d failed, next in %s: %s", Escape(e.Address.String()), e.Attempt, elapsed(e.Wait), Escape(e.Err))
 	case engine.DeliveryFinished:
 		if e.Err != "" {
-			return fmt.Sprintf("%s: failed after %s: %s", Escape(e.Address.String()), elapsed(e.Elapsed), Escape(e.Err))
+			return failedLine(e.Address, e.Elapsed, e.Err)
 		}
 		return fmt.Sprintf("%s: %s in %s", Escape(e.Address.String()), verbsOf(e.Address.Kind, e.Action).past, elapsed(e.Elapsed))
 	case engine.DeliverySkipped:
@@ -41,13 +57,29 @@ func EventLine(e engine.Event) string {
 func lookLine(e engine.LookFinished) string {
 	switch {
 	case e.Problem == plan.Failed:
-		return fmt.Sprintf("%s: failed after %s: %s", Escape(e.Address.String()), elapsed(e.Elapsed), Escape(e.Reason))
+		return failedLine(e.Address, e.Elapsed, e.Reason)
 	case e.Problem == plan.Rejected:
-		return fmt.Sprintf("%s: rejected: %s", Escape(e.Address.String()), Escape(e.Reason))
+		return Escape(e.Address.String()) + ": rejected" + because(e.Reason)
 	case e.Elapsed >= slow:
 		return fmt.Sprintf("%s: read in %s", Escape(e.Address.String()), elapsed(e.Elapsed))
 	}
 	return ""
+}
+
+// failedLine says how long a failure took where that tells something.
+func failedLine(a address.Address, took time.Duration, reason string) string {
+	text := Escape(a.String()) + ": failed"
+	if took >= time.Millisecond {
+		text += " after " + elapsed(took)
+	}
+	return text + because(reason)
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + Escape(reason)
 }
 
 // Lines writes events as plain lines.
@@ -58,7 +90,7 @@ func NewLines(w io.Writer) *Lines { return &Lines{w} }
 
 // Event writes one event. Errors of the writer are passed over: progress never stops work.
 func (l *Lines) Event(e engine.Event) {
-	if text := EventLine(e); text != "" {
+	if text := ProgressLine(e); text != "" {
 		fmt.Fprintln(l.w, text)
 	}
 }

@@ -71,7 +71,7 @@ func (l *Live) Event(e engine.Event) {
 	case engine.DeliverySkipped:
 		l.finish(e.Address)
 	}
-	if text := EventLine(e); text != "" {
+	if text := ProgressLine(e); text != "" {
 		l.erase()
 		fmt.Fprintln(l.w, text)
 	}

@@ -43,6 +43,19 @@ func TestEventLines(t *testing.T) {
 	golden(t, "events.txt", b.Bytes())
 }
 
+// Where nothing else tells the reason, the line does.
+func TestEventLinesWithReasons(t *testing.T) {
+	for want, e := range map[string]engine.Event{
+		"source.http.a: failed: status 503":             engine.LookFinished{Address: source("http", "a"), Problem: plan.Failed, Reason: "status 503", Elapsed: time.Microsecond},
+		"source.http.a: rejected: no port":              engine.LookFinished{Address: source("http", "a"), Problem: plan.Rejected, Reason: "no port"},
+		"sink.exec.a: failed after 1m5s: exit status 1": engine.DeliveryFinished{Address: sink("exec", "a"), Err: "exit status 1", Elapsed: 65 * time.Second},
+	} {
+		if got := EventLine(e); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestEventStream(t *testing.T) {
 	var b bytes.Buffer
 	s := NewStream(&b, func() time.Time { return day })

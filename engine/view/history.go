@@ -23,7 +23,7 @@ func History(w io.Writer, entries []state.Entry, s Style) error {
 	for _, e := range entries {
 		cause := Escape(shortAll(e.Cause))
 		if e.Error != "" {
-			cause = Escape(e.Error)
+			cause = Escape(shortAll(e.Error))
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", moment(e.Time), Escape(e.Address.String()), Escape(e.Action),
 			revision(e), size(e), dash(short(e.Hash)), dash(cause))

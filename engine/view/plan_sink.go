@@ -81,7 +81,9 @@ func (p *page) sink(c *plan.SinkChange) {
 		p.prose(6, "", "reason: "+r)
 	}
 	if c.Wait != nil {
-		p.prose(6, yellow, string(c.Wait.Kind)+": "+c.Wait.Reason)
+		if c.Wait.Kind != plan.RejectedByOwn || !findings(c.Checks) {
+			p.prose(6, yellow, string(c.Wait.Kind)+": "+c.Wait.Reason)
+		}
 		if c.Wanted != plan.NoOp && c.Wanted != c.Action {
 			p.prose(6, "", "then: "+string(c.Wanted))
 		}
@@ -133,7 +135,7 @@ func (p *page) attributes(c *plan.SinkChange) {
 		name, _, _ := strings.Cut(ch.Path, ".")
 		name, _, _ = strings.Cut(name, "[")
 		hidden := slices.Contains(contentNames, name) && (c.Lines != nil || c.Sensitive || !c.Wanted.Delivers())
-		if hidden || nullAdd(ch) || repeatsTarget(c, ch) {
+		if hidden || name == "precondition" || nullAdd(ch) || repeatsTarget(c, ch) {
 			continue
 		}
 		p.valueChange(ch)

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -29,6 +30,13 @@ func remarks(checks []plan.Check) []plan.Check {
 		}
 	}
 	return out
+}
+
+// findings reports whether the results of the rules say why something was refused.
+func findings(checks []plan.Check) bool {
+	return slices.ContainsFunc(checks, func(c plan.Check) bool {
+		return c.Status != "pass" && c.Severity != "warning" && len(c.Findings) > 0
+	})
 }
 
 func sourceMark(c *plan.SourceChange) string {
@@ -71,7 +79,7 @@ func (p *page) source(c *plan.SourceChange) {
 		p.prose(6, "", "from: "+Escape(c.Identity))
 	}
 	p.versions(c)
-	if c.Reason != "" {
+	if c.Reason != "" && !(c.Problem == plan.Rejected && findings(c.Checks)) {
 		p.prose(6, problemColor(c.Problem), "reason: "+c.Reason)
 	}
 	if c.Problem != plan.NoProblem {
@@ -154,9 +162,15 @@ func (p *page) valueChange(ch plan.ValueChange) {
 	}
 }
 
-// checks writes the result of each rule, with what it found.
+// checks writes the result of each rule and precondition, with what it found.
 func (p *page) checks(checks []plan.Check) {
+	conditions := 0
 	for _, c := range checks {
+		name := c.Address
+		if c.Address == c.Object { // a block judges itself by its preconditions
+			conditions++
+			name = fmt.Sprintf("precondition %d", conditions)
+		}
 		word, color := c.Status, ""
 		switch {
 		case c.Status == "pass":
@@ -168,7 +182,7 @@ func (p *page) checks(checks []plan.Check) {
 		case c.Status == "error":
 			word, color = "could not be judged", red
 		}
-		p.prose(6, color, c.Address+": "+word)
+		p.prose(6, color, name+": "+word)
 		for _, f := range c.Findings {
 			p.prose(8, color, f)
 		}

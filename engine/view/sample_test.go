@@ -130,7 +130,11 @@ func sampleSinks() []*plan.SinkChange {
 			Address: sink("file", "app"), Kind: "file", Target: "/etc/app.json", Action: plan.Update, Wanted: plan.Update,
 			Reasons: []string{"content changed"}, Before: plan.Of(file(oldConfig, "0600")), After: plan.Of(file(newConfig, "0640")),
 			Lines: lines(oldConfig, newConfig), ContentChanged: true,
-			Checks: []plan.Check{{Address: "rule.assert.port", Object: "sink.file.app", Status: "pass"}},
+			Checks: []plan.Check{
+				{Address: "rule.assert.port", Object: "sink.file.app", Status: "pass"},
+				{Address: "sink.file.app", Object: "sink.file.app", Status: "pass"},
+				{Address: "sink.file.app", Object: "sink.file.app", Status: "fail", Severity: "warning", Findings: []string{"That is odd."}},
+			},
 		},
 		{
 			Address: sink("file", "secret"), Kind: "file", Target: "/etc/secret", Action: plan.Update, Wanted: plan.Update,

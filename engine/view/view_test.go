@@ -34,8 +34,8 @@ func TestGraphDot(t *testing.T) {
 
 func TestHistory(t *testing.T) {
 	entries := []state.Entry{
-		{ID: 2, Address: sink("file", "app"), Time: day, Action: "update", Revision: 2, Cause: `source.http.app at "v2"`, Size: 12345, Hash: "sha256:0123456789abcdef0123", Delivery: "dlv_2"},
-		{ID: 1, Address: source("http", "app"), Time: day, Action: "fail", Error: "status 503"},
+		{ID: 2, Address: sink("file", "app"), Time: day, Action: "update", Revision: 2, Cause: `source.http.app at "v2"`, Size: 12345, Hash: "hmac-sha256:0123456789abcdef0123", Delivery: "dlv_2"},
+		{ID: 1, Address: source("http", "app"), Time: day, Action: "fail", Error: "status 503, not sha256:" + strings.Repeat("0123456789abcdef", 4)},
 	}
 	var b bytes.Buffer
 	if err := History(&b, entries, Style{}); err != nil {

@@ -46,16 +46,18 @@ func moment(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 // version quotes the version of a source, hashes cut to what people compare.
 func version(v string) string { return quoted(short(v)) }
 
-// short cuts a hash to what people compare.
+// short cuts a hash, plain or keyed, to what people compare: 12 digits.
 func short(hash string) string {
-	const keep = len("sha256:") + 12
-	if len(hash) <= keep || !strings.HasPrefix(hash, "sha256:") {
+	prefix, digits, ok := strings.Cut(hash, "sha256:")
+	if !ok || prefix != "" && prefix != "hmac-" || len(digits) <= shownDigits {
 		return hash
 	}
-	return hash[:keep]
+	return hash[:len(hash)-len(digits)+shownDigits]
 }
+
+const shownDigits = 12
 
 // shortAll cuts every hash within a text.
 func shortAll(s string) string { return fullHash.ReplaceAllStringFunc(s, short) }
 
-var fullHash = regexp.MustCompile("sha256:[0-9a-f]{64}")
+var fullHash = regexp.MustCompile("(hmac-)?sha256:[0-9a-f]{64}")

@@ -16,6 +16,15 @@ import (
 // survive a power loss. The replacement has to be done again as a whole.
 var ErrUnknown = fmt.Errorf("%w: the change is visible, but may not survive a power loss", providers.ErrOutcomeUnknown)
 
+// worded is an error in our own words, where those of the system would only repeat them.
+type worded struct {
+	text string
+	err  error
+}
+
+func (e *worded) Error() string { return e.text }
+func (e *worded) Unwrap() error { return e.err }
+
 // explain says what is missing and that nothing was changed.
 func explain(verb, path string, err error) error {
 	dir := filepath.Dir(path)
@@ -43,9 +52,9 @@ func explainOpen(path string, o Options, err error) error {
 	case errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("open directory %s: the file system is mounted read-only: %w", path, err)
 	case errors.Is(err, fs.ErrNotExist) && !o.Create:
-		return providers.Permanent(fmt.Errorf("the directory %s does not exist: %w", path, err))
+		return providers.Permanent(&worded{fmt.Sprintf("the directory %s does not exist", path), err})
 	case errors.Is(err, syscall.ENOTDIR):
-		return providers.Permanent(fmt.Errorf("%s is not a directory, or something on the way to it is not: %w", path, err))
+		return providers.Permanent(&worded{path + " is not a directory, or something on the way to it is not", err})
 	case errors.Is(err, fs.ErrPermission):
 		return providers.Permanent(fmt.Errorf("open directory %s: uid %d needs the right to read and search it (and to write the parents, where directories are to be made): %w", path, os.Geteuid(), err))
 	case Escapes(err):
@@ -64,9 +73,9 @@ func Escapes(err error) bool {
 func ExplainRead(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s does not exist: %w", path, err)
+		return &worded{path + " does not exist", err}
 	case errors.Is(err, syscall.ENOTDIR):
-		return fmt.Errorf("something on the way to %s is not a directory: %w", path, err)
+		return &worded{fmt.Sprintf("something on the way to %s is not a directory", path), err}
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("read %s: uid %d needs the right to read it and to search the directories above it: %w", path, os.Geteuid(), err)
 	case Escapes(err):
