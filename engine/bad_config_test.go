@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"tidegate/providers/providertest/host"
 )
 
 // A configuration that is wrong is refused by every command that reads it, with what, where
@@ -127,7 +129,7 @@ func TestBadDirectory(t *testing.T) {
 }
 
 func TestBadPermissions(t *testing.T) {
-	if !asNobody(t) {
+	if !host.AsNobody(t) {
 		return
 	}
 	m := newModule(t, "main.hcl", "locals { a = 1 }", "secret.hcl", "locals { b = 1 }", "v.hclvars", "", "closed/main.hcl", "locals {}")

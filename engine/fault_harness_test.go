@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -21,6 +20,7 @@ import (
 
 	"tidegate/engine/cli"
 	"tidegate/providers/all"
+	"tidegate/providers/providertest/host"
 )
 
 // asTool turns this test binary into the tool: main.go's one line, in a process of its own
@@ -38,14 +38,6 @@ func init() {
 type toolResult struct {
 	code           int
 	stdout, stderr string
-}
-
-// self is this test binary. Its path may be closed to the user that runs it, its process is not.
-func self() string {
-	if runtime.GOOS == "linux" {
-		return "/proc/self/exe"
-	}
-	return os.Args[0]
 }
 
 // traced is the tool run by strace with the given options.
@@ -74,7 +66,7 @@ func needStrace(t *testing.T) string {
 // command is the tool, to be run in the module's directory.
 func (m *module) command(args ...string) *exec.Cmd {
 	m.t.Helper()
-	cmd := exec.CommandContext(m.t.Context(), self(), args...)
+	cmd := exec.CommandContext(m.t.Context(), host.Self(), args...)
 	cmd.Dir = m.dir
 	cmd.Env = append(slices.Clone(m.environ), asTool+"=1", "TZ=UTC")
 	return cmd
@@ -139,78 +131,6 @@ func (m *module) openToOthers() {
 	for _, dir := range []string{m.dir, filepath.Dir(m.dir)} {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			m.t.Fatal(err)
-		}
-	}
-}
-
-// inside is set in a test that runs itself again in other surroundings.
-const inside = "TIDEGATE_TEST_INSIDE"
-
-// again runs the calling test a second time, by the given command. The first time it
-// answers false, the second time true.
-func again(t *testing.T, cmd *exec.Cmd) bool {
-	t.Helper()
-	if os.Getenv(inside) != "" {
-		return true
-	}
-	cmd.Args = append(cmd.Args, "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), inside+"=yes")
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Errorf("%v: %v\n%s", cmd.Args, err, out)
-	}
-	return false
-}
-
-// asNobody runs the calling test again without privileges, if it has any.
-func asNobody(t *testing.T) bool {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		return true
-	}
-	cmd := exec.Command(self())
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	return again(t, cmd)
-}
-
-// withMounts runs the calling test again as the root of name spaces of its own, where it may
-// mount.
-func withMounts(t *testing.T) bool {
-	t.Helper()
-	if os.Getenv(inside) == "" && exec.Command("unshare", "-Urm", "true").Run() != nil {
-		t.Skip("this platform has no user and mount name spaces")
-	}
-	return again(t, exec.Command("unshare", "-Urm", os.Args[0]))
-}
-
-func mount(t *testing.T, args ...string) {
-	t.Helper()
-	if out, err := exec.Command("mount", args...).CombinedOutput(); err != nil {
-		t.Fatalf("mount %v: %v %s", args, err, out)
-	}
-	t.Cleanup(func() { _ = exec.Command("umount", "-l", args[len(args)-1]).Run() })
-}
-
-// fillDisk writes until nothing more fits and returns how to give the space back.
-func fillDisk(t *testing.T, path string) (free func()) {
-	t.Helper()
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for _, size := range []int{1 << 16, 1 << 12, 1} {
-		for err = nil; err == nil; {
-			_, err = f.Write(make([]byte, size))
-		}
-	}
-	if !errors.Is(err, syscall.ENOSPC) {
-		t.Fatal(err)
-	}
-	return func() {
-		if err := os.Remove(path); err != nil {
-			t.Fatal(err)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tidegate/engine/plan"
+	"tidegate/providers/providertest/host"
 )
 
 // sinkModule has one sink at a place where things go wrong, one that depends on it, and one
@@ -100,13 +101,13 @@ func TestFaultSinkTargetReplaced(t *testing.T) {
 
 // S8: a file that is itself a mount point cannot be replaced by rename; that is said.
 func TestFaultSinkMountPoint(t *testing.T) {
-	if !withMounts(t) {
+	if !host.WithMounts(t) {
 		return
 	}
 	m := sinkModule(t, "out.txt")
 	m.write("bound", "bound")
 	m.write("out.txt", "below")
-	mount(t, "--bind", m.path("bound"), m.path("out.txt"))
+	host.Mount(t, "--bind", m.path("bound"), m.path("out.txt"))
 	m.wantTrouble("one", "mount point")
 	m.wantFile("bound", "bound")
 }
@@ -114,16 +115,16 @@ func TestFaultSinkMountPoint(t *testing.T) {
 // S1, B6, B8, B14: a full disk. The old file stays, nothing piles up however often it is
 // tried, the plan goes on saying what is missing, and when space returns it converges.
 func TestFaultSinkDiskFull(t *testing.T) {
-	if !withMounts(t) {
+	if !host.WithMounts(t) {
 		return
 	}
 	m := sinkModule(t, "disk/out.txt")
 	if err := os.Mkdir(m.path("disk"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	mount(t, "-t", "tmpfs", "-o", "size=64k", "tmpfs", m.path("disk"))
+	host.Mount(t, "-t", "tmpfs", "-o", "size=64k", "tmpfs", m.path("disk"))
 	m.mustApply()
-	free := fillDisk(t, m.path("disk/ballast"))
+	free := host.FillDisk(t, m.path("disk/ballast"))
 	big := strings.Repeat("two ", 5000)
 	m.write("v.txt", big)
 	for range 5 {
@@ -143,26 +144,26 @@ func TestFaultSinkDiskFull(t *testing.T) {
 
 // S2: a read-only disk, likewise.
 func TestFaultSinkReadOnlyDisk(t *testing.T) {
-	if !withMounts(t) {
+	if !host.WithMounts(t) {
 		return
 	}
 	m := sinkModule(t, "disk/out.txt")
 	if err := os.Mkdir(m.path("disk"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	mount(t, "-t", "tmpfs", "tmpfs", m.path("disk"))
+	host.Mount(t, "-t", "tmpfs", "tmpfs", m.path("disk"))
 	m.mustApply()
-	mount(t, "-o", "remount,bind,ro", m.path("disk"))
+	host.Mount(t, "-o", "remount,bind,ro", m.path("disk"))
 	m.write("v.txt", "two")
 	m.wantTrouble("two", "read-only")
 	m.wantFile("disk/out.txt", "one")
-	mount(t, "-o", "remount,bind,rw", m.path("disk"))
+	host.Mount(t, "-o", "remount,bind,rw", m.path("disk"))
 	m.wantRecovery("disk/out.txt", "two", 2)
 }
 
 // S2, B3: a directory that may not be written. The error names the right that is missing.
 func TestFaultSinkDirectoryNotWritable(t *testing.T) {
-	if !asNobody(t) {
+	if !host.AsNobody(t) {
 		return
 	}
 	m := sinkModule(t, "closed/out.txt")

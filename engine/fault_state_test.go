@@ -16,6 +16,7 @@ import (
 	"tidegate/engine/plan"
 
 	_ "modernc.org/sqlite" // the driver named "sqlite"
+	"tidegate/providers/providertest/host"
 )
 
 // sql changes the module's state behind everybody's back.
@@ -178,7 +179,7 @@ func TestFaultStateLocked(t *testing.T) {
 
 // T6, T8: a state directory that cannot be written or trusted. No sink is touched.
 func TestFaultStateDirectoryNotWritable(t *testing.T) {
-	if !asNobody(t) {
+	if !host.AsNobody(t) {
 		return
 	}
 	m := stateModule(t)
@@ -215,7 +216,7 @@ func TestFaultStateDirectoryNotWritable(t *testing.T) {
 
 // T6: a state that cannot be made in the first place.
 func TestFaultStateCannotBeMade(t *testing.T) {
-	if !asNobody(t) {
+	if !host.AsNobody(t) {
 		return
 	}
 	m := newModule(t, "main.hcl", "sink \"file\" \"c\" {\n  path = \"out/c\"\n  content = \"x\"\n}\n", "out/keep", "")
@@ -233,7 +234,7 @@ func TestFaultStateCannotBeMade(t *testing.T) {
 // T6, S16: the disk of the state is full. Nothing is delivered that could not be written
 // down, and when space returns it goes on.
 func TestFaultStateDiskFull(t *testing.T) {
-	if !withMounts(t) {
+	if !host.WithMounts(t) {
 		return
 	}
 	m := stateModule(t)
@@ -243,7 +244,7 @@ func TestFaultStateDiskFull(t *testing.T) {
 	if err := os.Mkdir(m.path(".tidegate"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	mount(t, "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", m.path(".tidegate"))
+	host.Mount(t, "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", m.path(".tidegate"))
 	for _, name := range []string{"state.db", "state.lock"} {
 		data, err := os.ReadFile(m.path("away/" + name))
 		if err != nil {
@@ -264,7 +265,7 @@ sink "file" "c" {
 }
 sink "exec" "c" { command = ["/bin/sh", "-c", "echo $1 >> ran.log", "sh", substr(source.file.v.text, 0, 5)] }
 `)
-	free := fillDisk(t, m.path(".tidegate/ballast"))
+	free := host.FillDisk(t, m.path(".tidegate/ballast"))
 	for range 3 {
 		m.tool("apply", "--auto-approve").want(t, 1, "state")
 		m.wantFile("out.txt", "two")

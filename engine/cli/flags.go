@@ -35,6 +35,13 @@ func (f *configFlags) addDir(flags *pflag.FlagSet) {
 	flags.Var((*textFlag)(&f.dir), "dir", "`DIR` of the configuration")
 }
 
+// onState adds the flags of a command about the state of a configuration.
+func (f *configFlags) onState(cmd *cobra.Command) *cobra.Command {
+	f.addState(cmd.Flags())
+	f.addDir(cmd.Flags())
+	return cmd
+}
+
 func (f *configFlags) addInputs(flags *pflag.FlagSet) {
 	flags.Var(&inputFlag{"var", &f.inputs}, "var", "`NAME=VALUE` of a variable; may be repeated")
 	flags.Var(&inputFlag{"var-file", &f.inputs}, "var-file", "`FILE` with values of variables; may be repeated, later ones win")

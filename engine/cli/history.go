@@ -20,8 +20,7 @@ func (a *app) historyCommand() *cobra.Command {
 		},
 	}
 	f.addJSON(cmd.Flags(), "a list of objects")
-	f.addState(cmd.Flags())
-	f.addDir(cmd.Flags())
+	f.onState(cmd)
 	cmd.Flags().Var((*countFlag)(&limit), "limit", "at most so many `ENTRIES`, the newest (default: all)")
 	return cmd
 }

@@ -33,7 +33,6 @@ func (a *app) showCommand() *cobra.Command {
 		},
 	}
 	f.addJSON(cmd.Flags(), "the state as JSON, in the shape of Terraform's")
-	f.addState(cmd.Flags())
-	f.addDir(cmd.Flags())
+	f.onState(cmd)
 	return cmd
 }

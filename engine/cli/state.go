@@ -26,7 +26,7 @@ func (a *app) stateCommand() *cobra.Command {
 
 func (a *app) stateListCommand() *cobra.Command {
 	var f configFlags
-	cmd := &cobra.Command{
+	return f.onState(&cobra.Command{
 		Use:   "list",
 		Short: "List the addresses in the state, one a line",
 		Args:  atMost(0, ""),
@@ -35,15 +35,12 @@ func (a *app) stateListCommand() *cobra.Command {
 				return view.StateList(a.Stdout, l)
 			})
 		},
-	}
-	f.addState(cmd.Flags())
-	f.addDir(cmd.Flags())
-	return cmd
+	})
 }
 
 func (a *app) stateShowCommand() *cobra.Command {
 	var f configFlags
-	cmd := &cobra.Command{
+	cmd := f.onState(&cobra.Command{
 		Use:   "show ADDR",
 		Short: "Show one entry of the state",
 		Args:  cobra.MatchAll(atLeast(1, "an address, for example sink.file.app"), atMost(1, "address")),
@@ -60,16 +57,14 @@ func (a *app) stateShowCommand() *cobra.Command {
 				return view.StateRow(a.Stdout, s, addr, a.style(a.Stdout))
 			})
 		},
-	}
+	})
 	f.addJSON(cmd.Flags(), "as JSON")
-	f.addState(cmd.Flags())
-	f.addDir(cmd.Flags())
 	return cmd
 }
 
 func (a *app) statePullCommand() *cobra.Command {
 	var f configFlags
-	cmd := &cobra.Command{
+	return f.onState(&cobra.Command{
 		Use:   "pull",
 		Short: "Write the whole state as JSON, without contents",
 		Args:  atMost(0, ""),
@@ -79,15 +74,12 @@ func (a *app) statePullCommand() *cobra.Command {
 				return view.Ledger(a.Stdout, l)
 			})
 		},
-	}
-	f.addState(cmd.Flags())
-	f.addDir(cmd.Flags())
-	return cmd
+	})
 }
 
 func (a *app) stateRmCommand() *cobra.Command {
 	var f configFlags
-	cmd := &cobra.Command{
+	return f.onState(&cobra.Command{
 		Use:   "rm ADDR...",
 		Short: "Forget entries of the state; targets stay as they are",
 		Long: "Forget entries of the state. Targets stay as they are. What is still declared is found\n" +
@@ -96,10 +88,7 @@ func (a *app) stateRmCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.stateRm(cmd, &f, args)
 		},
-	}
-	f.addState(cmd.Flags())
-	f.addDir(cmd.Flags())
-	return cmd
+	})
 }
 
 func (a *app) stateRm(cmd *cobra.Command, f *configFlags, args []string) error {
@@ -169,7 +158,7 @@ func (a *app) removal(l *state.Ledger, args []string) (*state.Batch, error) {
 
 func (a *app) stateUnlockCommand() *cobra.Command {
 	var f configFlags
-	cmd := &cobra.Command{
+	return f.onState(&cobra.Command{
 		Use:   "unlock",
 		Short: "Say who holds the state",
 		Long: "Say who holds the state. The lock belongs to a process and ends with it, however it\n" +
@@ -178,10 +167,7 @@ func (a *app) stateUnlockCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.stateUnlock(cmd, &f)
 		},
-	}
-	f.addState(cmd.Flags())
-	f.addDir(cmd.Flags())
-	return cmd
+	})
 }
 
 func (a *app) stateUnlock(cmd *cobra.Command, f *configFlags) error {

@@ -153,6 +153,22 @@ func must[T any](t testing.TB, v T, diags hcl.Diagnostics) T {
 	return v
 }
 
+// WantError fails the test unless err is of the class and says every part.
+func WantError(t testing.TB, err error, class providers.Class, parts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, part := range parts {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("error %q does not say %q", err, part)
+		}
+	}
+	if got, _ := providers.Classify(err); got != class {
+		t.Errorf("error %q has class %v, want %v", err, got, class)
+	}
+}
+
 // promptly fails the test if f does not return soon, and answers its error.
 func promptly(t *testing.T, what string, f func() error) error {
 	t.Helper()

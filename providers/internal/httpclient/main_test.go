@@ -1,20 +1,9 @@
 package httpclient
 
 import (
-	"fmt"
-	"os"
 	"testing"
 
-	"go.uber.org/goleak"
+	"tidegate/providers/internal/httpclient/httpfault"
 )
 
-// TestMain closes the kept connections before it looks for leaks: they are meant to stay.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	CloseIdle()
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { httpfault.Main(m, CloseIdle) }

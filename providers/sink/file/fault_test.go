@@ -13,24 +13,18 @@ import (
 	"testing"
 
 	"tidegate/providers"
+	"tidegate/providers/providertest/host"
 )
 
 func TestFaultS1DiskFull(t *testing.T) {
-	if !withMounts(t) {
+	if !host.WithMounts(t) {
 		return
 	}
 	dir := t.TempDir()
-	mount(t, "-t", "tmpfs", "-o", "size=256k", "tmpfs", dir)
-	path, ballast := filepath.Join(dir, "app"), filepath.Join(dir, "ballast")
+	host.Mount(t, "-t", "tmpfs", "-o", "size=256k", "tmpfs", dir)
+	path := filepath.Join(dir, "app")
 	put(t, path, "old", 0o644)
-	f, err := os.Create(ballast)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for err == nil {
-		_, err = f.Write(make([]byte, 4096))
-	}
-	f.Close()
+	free := host.FillDisk(t, filepath.Join(dir, "ballast"))
 	s := newSink(t, dir, "path = \"app\"\ncontent = %q", strings.Repeat("new ", 10_000))
 	for range 100 { // nothing piles up
 		err := write(t, s)
@@ -41,19 +35,19 @@ func TestFaultS1DiskFull(t *testing.T) {
 	holds(t, path, "old")
 	only(t, dir, "app", "ballast")
 	// B14: space returns, and nothing else has to.
-	os.Remove(ballast)
+	free()
 	mustWrite(t, s)
 	holds(t, path, strings.Repeat("new ", 10_000))
 }
 
 func TestFaultS2ReadOnlyDisk(t *testing.T) {
-	if !withMounts(t) {
+	if !host.WithMounts(t) {
 		return
 	}
 	dir := t.TempDir()
-	mount(t, "-t", "tmpfs", "tmpfs", dir)
+	host.Mount(t, "-t", "tmpfs", "tmpfs", dir)
 	put(t, filepath.Join(dir, "app"), "old", 0o644)
-	mount(t, "-o", "remount,bind,ro", dir)
+	host.Mount(t, "-o", "remount,bind,ro", dir)
 	s := newSink(t, dir, "path = \"app\"\ncontent = \"new\"")
 	err := write(t, s)
 	if err == nil || !strings.Contains(err.Error(), "mounted read-only") {
@@ -67,14 +61,14 @@ func TestFaultS2ReadOnlyDisk(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	holds(t, filepath.Join(dir, "app"), "old")
-	mount(t, "-o", "remount,bind,rw", dir)
+	host.Mount(t, "-o", "remount,bind,rw", dir)
 	mustWrite(t, s)
 	holds(t, filepath.Join(dir, "app"), "new")
 }
 
 // Also bug B3: the error has to name the right that is missing, and on what.
 func TestFaultS2DirectoryNotWritable(t *testing.T) {
-	if !asNobody(t) {
+	if !host.AsNobody(t) {
 		return
 	}
 	dir := t.TempDir()
@@ -114,7 +108,7 @@ func TestKeepsReadersOfAForeignFile(t *testing.T) {
 		os.Chown(filepath.Join(dir, "closed"), 12345, 65534)
 		t.Setenv("FILE_TEST_DIR", dir)
 	}
-	if !asNobody(t) {
+	if !host.AsNobody(t) {
 		return
 	}
 	dir := os.Getenv("FILE_TEST_DIR")
@@ -133,14 +127,14 @@ func TestKeepsReadersOfAForeignFile(t *testing.T) {
 }
 
 func TestFaultS8BoundFile(t *testing.T) {
-	if !withMounts(t) {
+	if !host.WithMounts(t) {
 		return
 	}
 	dir := t.TempDir()
 	path, other := filepath.Join(dir, "app"), filepath.Join(t.TempDir(), "other")
 	put(t, path, "below", 0o644)
 	put(t, other, "bound", 0o644)
-	mount(t, "--bind", other, path)
+	host.Mount(t, "--bind", other, path)
 	err := write(t, newSink(t, dir, "path = \"app\"\ncontent = \"new\""))
 	if err == nil || !strings.Contains(err.Error(), "mount point") || !strings.Contains(err.Error(), "mount its directory instead") {
 		t.Errorf("got %v", err)

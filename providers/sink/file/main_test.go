@@ -5,11 +5,8 @@ package file
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
-	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -78,53 +75,4 @@ func modeOf(t *testing.T, path string) os.FileMode {
 		t.Fatal(err)
 	}
 	return info.Mode().Perm()
-}
-
-// inside is set in a test that runs itself again in other surroundings.
-const inside = "FILE_TEST_INSIDE"
-
-// again runs the calling test a second time, by the given command. The first time it
-// answers false, the second time true.
-func again(t *testing.T, cmd *exec.Cmd) bool {
-	t.Helper()
-	if os.Getenv(inside) != "" {
-		return true
-	}
-	cmd.Args = append(cmd.Args, "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), inside+"=yes")
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Errorf("%v: %v\n%s", cmd.Args, err, out)
-	}
-	return false
-}
-
-// withMounts runs the calling test again as the root of name spaces of its own, where it may
-// mount.
-func withMounts(t *testing.T) bool {
-	t.Helper()
-	if os.Getenv(inside) == "" && exec.Command("unshare", "-Urm", "true").Run() != nil {
-		t.Skip("this platform has no user and mount name spaces")
-	}
-	return again(t, exec.Command("unshare", "-Urm", os.Args[0]))
-}
-
-// asNobody runs the calling test again without privileges, if it has any.
-func asNobody(t *testing.T) bool {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		return true
-	}
-	cmd := exec.Command("/proc/self/exe") // the path of the test may be closed to nobody
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	return again(t, cmd)
-}
-
-func mount(t *testing.T, args ...string) {
-	t.Helper()
-	if out, err := exec.Command("mount", args...).CombinedOutput(); err != nil {
-		t.Fatalf("mount %v: %v %s", args, err, out)
-	}
-	t.Cleanup(func() { exec.Command("umount", "-l", args[len(args)-1]).Run() })
 }

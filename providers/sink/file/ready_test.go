@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"tidegate/providers"
+	"tidegate/providers/providertest/host"
 )
 
 // wantUnready expects Ready and Write to say the same, for good.
@@ -48,7 +49,7 @@ func TestReadyLooksAtTheDirectory(t *testing.T) {
 }
 
 func TestReadyKnowsWhoMayWrite(t *testing.T) {
-	if !asNobody(t) {
+	if !host.AsNobody(t) {
 		return
 	}
 	dir := t.TempDir()

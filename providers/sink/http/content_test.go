@@ -6,39 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
-
 	"tidegate/providers"
+	"tidegate/providers/providertest"
 )
-
-func TestExampleValidates(t *testing.T) {
-	file, diags := hclsyntax.ParseConfig([]byte(example), "example.hcl", hcl.InitialPos)
-	if diags.HasErrors() {
-		t.Fatal(diags)
-	}
-	if _, diags := configureBody(t, file.Body.(*hclsyntax.Body).Blocks[0].Body); diags.HasErrors() {
-		t.Fatal(diags)
-	}
-}
-
-func TestEveryAttributeIsDocumented(t *testing.T) {
-	var walk func(where string, s *providers.Schema)
-	walk = func(where string, s *providers.Schema) {
-		for _, a := range s.Attributes {
-			if a.Doc == "" {
-				t.Errorf("%s%s has no documentation", where, a.Name)
-			}
-		}
-		for _, b := range s.Blocks {
-			if b.Doc == "" {
-				t.Errorf("block %s%s has no documentation", where, b.Name)
-			}
-			walk(where+b.Name+".", b.Schema)
-		}
-	}
-	walk("", Kind().Schema)
-}
 
 func TestMistakesPointAtTheirPlace(t *testing.T) {
 	const url = "url = \"https://h/\"\n"
@@ -55,9 +25,8 @@ func TestMistakesPointAtTheirPlace(t *testing.T) {
 		url + "sign {\n  secret = \"s\"\n}\nheaders = { webhook-id = \"x\" }": "written by Tidegate",
 		url + "bearer_token = \"a\"\nheaders = { AUTHORIZATION = \"b\" }":     "headers sets Authorization already",
 	} {
-		_, diags := configure(t, body)
-		if !diags.HasErrors() || !strings.Contains(diags.Error(), want) || strings.Contains(diags.Error(), "hunter2") {
-			t.Errorf("%q: got %v, want %q and no secret", body, diags, want)
+		if got := providertest.Errors(Kind(), body); !strings.Contains(got, want) || strings.Contains(got, "hunter2") {
+			t.Errorf("%q: got %q, want %q and no secret", body, got, want)
 		}
 	}
 }
@@ -121,7 +90,7 @@ func TestTargetContentAndExposure(t *testing.T) {
 	if o, err := s.Read(t.Context()); err != nil || !o.Opaque {
 		t.Errorf("read = %+v, %v", o, err)
 	}
-	wantError(t, s.Delete(t.Context()), providers.ClassPermanent, "PUT https://h/p?token=***", "nothing to delete")
+	providertest.WantError(t, s.Delete(t.Context()), providers.ClassPermanent, "PUT https://h/p?token=***", "nothing to delete")
 }
 
 func TestSensitiveURLShowsItsHostOnly(t *testing.T) {

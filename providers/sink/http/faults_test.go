@@ -13,6 +13,7 @@ import (
 
 	"tidegate/providers"
 	"tidegate/providers/internal/httpclient/httpfault"
+	"tidegate/providers/providertest"
 )
 
 func TestFaultP1OneKeyForAllAttempts(t *testing.T) {
@@ -27,7 +28,7 @@ func TestFaultP1OneKeyForAllAttempts(t *testing.T) {
 		d.Attempt = attempt
 		err := s.Write(t.Context(), d)
 		if attempt < 3 {
-			wantError(t, err, providers.ClassTemporary, "status 500")
+			providertest.WantError(t, err, providers.ClassTemporary, "status 500")
 		} else if err != nil {
 			t.Error(err)
 		}
@@ -54,7 +55,7 @@ func TestFaultP2TimeoutAfterTheServerActed(t *testing.T) {
 	if got := <-committed; got != "b" {
 		t.Errorf("the server got %q", got)
 	}
-	wantError(t, err, providers.ClassTemporary, "timeout after 200ms while waiting for the response headers", "outcome is unknown", "same Idempotency-Key d-1")
+	providertest.WantError(t, err, providers.ClassTemporary, "timeout after 200ms while waiting for the response headers", "outcome is unknown", "same Idempotency-Key d-1")
 	var unknown *UnknownError
 	if !errors.As(err, &unknown) {
 		t.Error("the error is no UnknownError")
@@ -67,12 +68,12 @@ func TestFaultP2ConnectionCutAfterSending(t *testing.T) {
 		httpfault.Reset(c)
 	})
 	err := newSink(t, url, `body = "b"`).Write(t.Context(), delivery)
-	wantError(t, err, providers.ClassTemporary, "outcome is unknown")
+	providertest.WantError(t, err, providers.ClassTemporary, "outcome is unknown")
 }
 
 func TestFaultP2NothingWasSent(t *testing.T) {
 	err := newSink(t, httpfault.Closed(t), `body = "b"`).Write(t.Context(), delivery)
-	wantError(t, err, providers.ClassTemporary, "connection refused")
+	providertest.WantError(t, err, providers.ClassTemporary, "connection refused")
 	if strings.Contains(err.Error(), "unknown") {
 		t.Errorf("nothing was sent, so nothing is unknown: %v", err)
 	}
@@ -86,7 +87,7 @@ func TestInterruptedDeliveryIsUnknown(t *testing.T) {
 		httpfault.Hang(c)
 	})
 	err := newSink(t, url).Write(ctx, delivery)
-	wantError(t, err, providers.ClassTemporary, "interrupted", "outcome is unknown")
+	providertest.WantError(t, err, providers.ClassTemporary, "interrupted", "outcome is unknown")
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v is not context.Canceled", err)
 	}
@@ -95,18 +96,18 @@ func TestInterruptedDeliveryIsUnknown(t *testing.T) {
 func TestFaultP3Conflict(t *testing.T) {
 	for _, code := range []int{409, 412} {
 		err := newSink(t, record(t, status(code)).URL).Write(t.Context(), delivery)
-		wantError(t, err, providers.ClassPermanent, fmt.Sprintf("status %d", code), "conflict")
+		providertest.WantError(t, err, providers.ClassPermanent, fmt.Sprintf("status %d", code), "conflict")
 	}
 }
 
 func TestFaultP4ContentRefused(t *testing.T) {
 	for _, code := range []int{400, 404, 405, 413, 422} {
 		err := newSink(t, record(t, status(code)).URL).Write(t.Context(), delivery)
-		wantError(t, err, providers.ClassPermanent, fmt.Sprintf("status %d %s", code, http.StatusText(code)))
+		providertest.WantError(t, err, providers.ClassPermanent, fmt.Sprintf("status %d %s", code, http.StatusText(code)))
 	}
 	for _, code := range []int{401, 403} {
 		err := newSink(t, record(t, status(code)).URL).Write(t.Context(), delivery)
-		wantError(t, err, providers.ClassPermanent, "check bearer_token")
+		providertest.WantError(t, err, providers.ClassPermanent, "check bearer_token")
 	}
 }
 
@@ -118,13 +119,13 @@ func TestFaultP5WaitAndGone(t *testing.T) {
 				w.WriteHeader(code)
 			})
 			err := newSink(t, r.URL).Write(t.Context(), delivery)
-			wantError(t, err, providers.ClassTemporary, fmt.Sprintf("status %d", code))
+			providertest.WantError(t, err, providers.ClassTemporary, fmt.Sprintf("status %d", code))
 			if _, after := providers.Classify(err); after != want {
 				t.Errorf("%d with Retry-After: %q waits %s, want %s", code, text, after, want)
 			}
 		}
 	}
-	wantError(t, newSink(t, record(t, status(410)).URL).Write(t.Context(), delivery), providers.ClassPermanent, "status 410 Gone", "gone for good")
+	providertest.WantError(t, newSink(t, record(t, status(410)).URL).Write(t.Context(), delivery), providers.ClassPermanent, "status 410 Gone", "gone for good")
 }
 
 func TestFaultP6RedirectsAreNotFollowed(t *testing.T) {
@@ -135,7 +136,7 @@ func TestFaultP6RedirectsAreNotFollowed(t *testing.T) {
 			w.WriteHeader(code)
 		})
 		err := newSink(t, r.URL, `body = "b"`).Write(t.Context(), delivery)
-		wantError(t, err, providers.ClassPermanent, fmt.Sprintf("status %d", code), "redirect to "+other.URL+"/x?k=*** is not followed")
+		providertest.WantError(t, err, providers.ClassPermanent, fmt.Sprintf("status %d", code), "redirect to "+other.URL+"/x?k=*** is not followed")
 	}
 	if requests, _ := other.all(); len(requests) != 0 {
 		t.Errorf("the other host got %d requests", len(requests))
@@ -178,7 +179,7 @@ func TestFaultP9EndlessRefusal(t *testing.T) {
 	})
 	started := time.Now()
 	err := newSink(t, url, `timeout = "20s"`).Write(t.Context(), delivery)
-	wantError(t, err, providers.ClassTemporary, "status 500 Internal Server Error: why")
+	providertest.WantError(t, err, providers.ClassTemporary, "status 500 Internal Server Error: why")
 	if took := time.Since(started); took > 5*time.Second {
 		t.Errorf("took %s", took)
 	}
@@ -186,5 +187,5 @@ func TestFaultP9EndlessRefusal(t *testing.T) {
 
 func TestFaultH3MetadataAddress(t *testing.T) {
 	err := newSink(t, "http://169.254.169.254/").Write(t.Context(), delivery)
-	wantError(t, err, providers.ClassPermanent, "never dialled")
+	providertest.WantError(t, err, providers.ClassPermanent, "never dialled")
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"tidegate/providers"
+	"tidegate/providers/providertest"
 )
 
 // recorder is a server that remembers what it was sent.
@@ -147,7 +148,7 @@ func TestSuccessCodes(t *testing.T) {
 			t.Errorf("%d: %v", code, err)
 		}
 		if code == 201 {
-			wantError(t, err, providers.ClassTemporary, "status 201 Created is not in success_codes")
+			providertest.WantError(t, err, providers.ClassTemporary, "status 201 Created is not in success_codes")
 		}
 	}
 	for _, code := range []int{200, 201, 202, 204, 299} {
@@ -165,10 +166,10 @@ func TestErrorShowsTheAnswerRedacted(t *testing.T) {
 	d := delivery
 	d.Redact = func(s string) string { return strings.ReplaceAll(s, "s3cret", "(sensitive)") }
 	err := newSink(t, r.URL+"/?k=hunter2", `bearer_token = "tok-hunter2"`).Write(t.Context(), d)
-	wantError(t, err, providers.ClassPermanent, "POST "+r.URL+"/?k=***: status 422 Unprocessable Entity: bad field \\u001b[31m\\ntoken ***, value (sensitive) xxx")
+	providertest.WantError(t, err, providers.ClassPermanent, "POST "+r.URL+"/?k=***: status 422 Unprocessable Entity: bad field \\u001b[31m\\ntoken ***, value (sensitive) xxx")
 	if text := err.Error(); strings.Contains(text, "hunter2") || strings.Contains(text, "s3cret") || len(text) > 2300 {
 		t.Errorf("%d bytes: %q", len(text), text)
 	}
 	d.Redact = nil
-	wantError(t, newSink(t, r.URL).Write(t.Context(), d), providers.ClassPermanent, "s3cret")
+	providertest.WantError(t, newSink(t, r.URL).Write(t.Context(), d), providers.ClassPermanent, "s3cret")
 }

@@ -4,43 +4,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
-
 	"tidegate/providers"
+	"tidegate/providers/providertest"
 )
 
-func TestExampleValidates(t *testing.T) {
-	file, diags := hclsyntax.ParseConfig([]byte(example), "example.hcl", hcl.InitialPos)
-	if diags.HasErrors() {
-		t.Fatal(diags)
-	}
-	block := file.Body.(*hclsyntax.Body).Blocks[0]
-	s, diags := configureBody(t, block.Body)
-	if diags.HasErrors() {
-		t.Fatal(diags)
-	}
+func TestRetryIsThatOfTheBlock(t *testing.T) {
+	s := newSource(t, "https://h/", "retry {\n  attempts = 5\n  max = \"10s\"\n}")
 	if got := s.(providers.Retrier).Retry(); got != (providers.Retry{Attempts: 5, Min: "200ms", Max: "10s"}) {
 		t.Errorf("retry = %+v", got)
 	}
-}
-
-func TestEveryAttributeIsDocumented(t *testing.T) {
-	var walk func(where string, s *providers.Schema)
-	walk = func(where string, s *providers.Schema) {
-		for _, a := range s.Attributes {
-			if a.Doc == "" {
-				t.Errorf("%s%s has no documentation", where, a.Name)
-			}
-		}
-		for _, b := range s.Blocks {
-			if b.Doc == "" {
-				t.Errorf("block %s%s has no documentation", where, b.Name)
-			}
-			walk(where+b.Name+".", b.Schema)
-		}
-	}
-	walk("", Kind().Schema)
 }
 
 func TestMistakesPointAtTheirPlace(t *testing.T) {
@@ -64,9 +36,8 @@ func TestMistakesPointAtTheirPlace(t *testing.T) {
 		url + `timeout = "0s"`:                                                              "not positive",
 		url + `verify = false`:                                                              "Unsupported argument",
 	} {
-		_, diags := configure(t, body)
-		if !diags.HasErrors() || !strings.Contains(diags.Error(), want) || strings.Contains(diags.Error(), "hunter2") {
-			t.Errorf("%q: got %v, want %q and no secret", body, diags, want)
+		if got := providertest.Errors(Kind(), body); !strings.Contains(got, want) || strings.Contains(got, "hunter2") {
+			t.Errorf("%q: got %q, want %q and no secret", body, got, want)
 		}
 	}
 }

@@ -17,11 +17,12 @@ import (
 
 	"tidegate/providers"
 	"tidegate/providers/internal/httpclient/httpfault"
+	"tidegate/providers/providertest"
 )
 
 func TestFaultH1ConnectionRefused(t *testing.T) {
 	_, err := fetch(t, httpfault.Closed(t)+"/c.json?token=hunter2")
-	wantError(t, err, providers.ClassTemporary, "GET http://127.0.0.1:", "connection refused")
+	providertest.WantError(t, err, providers.ClassTemporary, "GET http://127.0.0.1:", "connection refused")
 	if !errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("error = %v", err)
 	}
@@ -52,15 +53,15 @@ func TestFaultH1ConnectTimeout(t *testing.T) {
 		}
 	}
 	_, err = fetch(t, "http://"+address, `timeout = "200ms"`)
-	wantError(t, err, providers.ClassTemporary, "timeout after 200ms while connecting")
+	providertest.WantError(t, err, providers.ClassTemporary, "timeout after 200ms while connecting")
 }
 
 func TestFaultH3MetadataAddress(t *testing.T) {
 	_, err := fetch(t, "http://169.254.169.254/latest/meta-data/")
-	wantError(t, err, providers.ClassPermanent, "never dialled")
+	providertest.WantError(t, err, providers.ClassPermanent, "never dialled")
 	r := record(t, http.RedirectHandler("http://169.254.169.254/latest/meta-data/", http.StatusFound).ServeHTTP)
 	_, err = fetch(t, r.URL, `follow_redirects = true`)
-	wantError(t, err, providers.ClassPermanent, "GET http://169.254.169.254/latest/meta-data/: ", "never dialled")
+	providertest.WantError(t, err, providers.ClassPermanent, "GET http://169.254.169.254/latest/meta-data/: ", "never dialled")
 }
 
 func TestFaultH4UntrustedCertificate(t *testing.T) {
@@ -69,13 +70,13 @@ func TestFaultH4UntrustedCertificate(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	_, err := fetch(t, server.URL)
-	wantError(t, err, providers.ClassTemporary, "GET https://127.0.0.1:", "unknown authority")
+	providertest.WantError(t, err, providers.ClassTemporary, "GET https://127.0.0.1:", "unknown authority")
 }
 
 func TestFaultH6SlowHeaders(t *testing.T) {
 	url := httpfault.Serve(t, func(_ int, c net.Conn, _ *http.Request) { httpfault.Hang(c) })
 	_, err := fetch(t, url, `timeout = "150ms"`)
-	wantError(t, err, providers.ClassTemporary, "timeout after 150ms while waiting for the response headers")
+	providertest.WantError(t, err, providers.ClassTemporary, "timeout after 150ms while waiting for the response headers")
 }
 
 func TestFaultH7SlowBody(t *testing.T) {
@@ -88,7 +89,7 @@ func TestFaultH7SlowBody(t *testing.T) {
 		}
 	})
 	_, err := fetch(t, url, `timeout = "200ms"`)
-	wantError(t, err, providers.ClassTemporary, "timeout after 200ms while reading the body")
+	providertest.WantError(t, err, providers.ClassTemporary, "timeout after 200ms while reading the body")
 }
 
 func TestFaultH8CutBody(t *testing.T) {
@@ -98,7 +99,7 @@ func TestFaultH8CutBody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := fetch(t, url)
-			wantError(t, err, providers.ClassTemporary, "cut off", "unexpected EOF")
+			providertest.WantError(t, err, providers.ClassTemporary, "cut off", "unexpected EOF")
 		})
 	}
 }
@@ -109,7 +110,7 @@ func TestFaultH9CloseDelimitedBody(t *testing.T) {
 	snap, err := fetch(t, httpfault.Say(t, "HTTP/1.1 200 OK", `{"a":`))
 	wantData(t, snap, err, `{"a":`)
 	_, err = fetch(t, httpfault.Say(t, "HTTP/1.1 200 OK\nContent-Encoding: gzip", string(zip(t, "text"))[:15]))
-	wantError(t, err, providers.ClassTemporary, "cut off")
+	providertest.WantError(t, err, providers.ClassTemporary, "cut off")
 }
 
 func TestFaultH10BodyBeyondItsLength(t *testing.T) {
@@ -153,7 +154,7 @@ func TestFaultH11EndlessBody(t *testing.T) {
 			}
 		}
 	})
-	wantError(t, fetchLimited(t, url), providers.ClassPermanent, "larger than max_bytes = 1048576")
+	providertest.WantError(t, fetchLimited(t, url), providers.ClassPermanent, "larger than max_bytes = 1048576")
 }
 
 func TestFaultH12GzipBomb(t *testing.T) {
@@ -163,7 +164,7 @@ func TestFaultH12GzipBomb(t *testing.T) {
 		w.Header().Set("Content-Encoding", "gzip")
 		_, _ = w.Write(bomb)
 	})
-	wantError(t, fetchLimited(t, r.URL), providers.ClassPermanent, "larger than max_bytes = 1048576")
+	providertest.WantError(t, fetchLimited(t, r.URL), providers.ClassPermanent, "larger than max_bytes = 1048576")
 }
 
 func zip(t testing.TB, text string) []byte {
@@ -188,12 +189,12 @@ func TestFaultH13Encodings(t *testing.T) {
 	snap, err := fetch(t, serve("gzip", good))
 	wantData(t, snap, err, `{"a":1}`)
 	_, err = fetch(t, serve("gzip", good[:len(good)-4]))
-	wantError(t, err, providers.ClassTemporary, "decode gzip")
+	providertest.WantError(t, err, providers.ClassTemporary, "decode gzip")
 	_, err = fetch(t, serve("gzip", []byte("this was never compressed")))
-	wantError(t, err, providers.ClassTemporary, "decode gzip")
+	providertest.WantError(t, err, providers.ClassTemporary, "decode gzip")
 	for _, encoding := range []string{"br", "zstd", "deflate", "gzip, gzip"} {
 		_, err = fetch(t, serve(encoding, good))
-		wantError(t, err, providers.ClassPermanent, "Content-Encoding "+encoding)
+		providertest.WantError(t, err, providers.ClassPermanent, "Content-Encoding "+encoding)
 	}
 }
 
@@ -225,7 +226,7 @@ func TestFaultH15AnswersThatAreNoUpdate(t *testing.T) {
 	} {
 		r := record(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
 		snap, err := fetch(t, r.URL)
-		wantError(t, err, providers.ClassTemporary, fmt.Sprintf("GET %s: status %d", r.URL, code), want)
+		providertest.WantError(t, err, providers.ClassTemporary, fmt.Sprintf("GET %s: status %d", r.URL, code), want)
 		if snap.Data != nil || snap.NotModified {
 			t.Errorf("%d: snapshot %+v beside the error", code, snap)
 		}
@@ -324,7 +325,7 @@ func TestFaultH24RetryAfter(t *testing.T) {
 				w.WriteHeader(code)
 			})
 			_, err := fetch(t, r.URL)
-			wantError(t, err, providers.ClassTemporary, fmt.Sprintf("status %d", code))
+			providertest.WantError(t, err, providers.ClassTemporary, fmt.Sprintf("status %d", code))
 			if _, after := providers.Classify(err); after != want {
 				t.Errorf("%d with Retry-After: %q waits %s, want %s", code, text, after, want)
 			}
@@ -336,7 +337,7 @@ func TestFaultH25TokenExpired(t *testing.T) {
 	for _, code := range []int{401, 403} {
 		r := record(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
 		_, err := fetch(t, r.URL+"/?k=hunter2", `bearer_token = "hunter2"`)
-		wantError(t, err, providers.ClassPermanent, fmt.Sprintf("status %d", code), "check the token")
+		providertest.WantError(t, err, providers.ClassPermanent, fmt.Sprintf("status %d", code), "check the token")
 		if r.count() != 1 || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%d requests, error %q", r.count(), err)
 		}
@@ -347,7 +348,7 @@ func TestFaultH26ConfigurationThatExisted(t *testing.T) {
 	for code, want := range map[int]string{404: "not the same as an empty value", 410: "gone for good"} {
 		r := record(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
 		snap, err := newSource(t, r.URL).Fetch(t.Context(), `{"for":"x","etag":"y"}`)
-		wantError(t, err, providers.ClassTemporary, want)
+		providertest.WantError(t, err, providers.ClassTemporary, want)
 		if snap.Data != nil {
 			t.Errorf("%d brought %q", code, snap.Data)
 		}
@@ -360,14 +361,14 @@ func TestFaultH28ResetAndHalfOpen(t *testing.T) {
 		httpfault.Reset(c)
 	})
 	_, err := fetch(t, reset)
-	wantError(t, err, providers.ClassTemporary, "GET "+reset)
+	providertest.WantError(t, err, providers.ClassTemporary, "GET "+reset)
 	// A peer that vanished without a word: the connection stays open and says nothing.
 	half := httpfault.Serve(t, func(_ int, c net.Conn, _ *http.Request) {
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart")
 		httpfault.Hang(c)
 	})
 	_, err = fetch(t, half, `timeout = "150ms"`)
-	wantError(t, err, providers.ClassTemporary, "timeout after 150ms while reading the body")
+	providertest.WantError(t, err, providers.ClassTemporary, "timeout after 150ms while reading the body")
 }
 
 func TestFaultH30ProxyVariables(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"tidegate/providers"
+	"tidegate/providers/providertest"
 )
 
 // recorder is a server that remembers what it was asked.
@@ -183,9 +184,9 @@ func TestMirrorsAreTriedInOrder(t *testing.T) {
 		t.Errorf("location %q, requests %d %d %d", snap.Location, down.count(), denied.count(), unused.count())
 	}
 	_, err = fetch(t, down.URL, `mirrors = ["`+denied.URL+`"]`)
-	wantError(t, err, providers.ClassTemporary, "GET "+down.URL+": status 500 Internal Server Error; then GET "+denied.URL+": status 403")
+	providertest.WantError(t, err, providers.ClassTemporary, "GET "+down.URL+": status 500 Internal Server Error; then GET "+denied.URL+": status 403")
 	_, err = fetch(t, denied.URL, `mirrors = ["`+denied.URL+`/2"]`)
-	wantError(t, err, providers.ClassPermanent, "status 403")
+	providertest.WantError(t, err, providers.ClassPermanent, "status 403")
 	busy := status(503, "Retry-After", "7")
 	_, err = fetch(t, busy.URL, `mirrors = ["`+down.URL+`"]`)
 	if _, after := providers.Classify(err); after.String() != "7s" {

@@ -9,6 +9,7 @@ import (
 
 	"tidegate/providers"
 	"tidegate/providers/internal/httpclient/httpfault"
+	"tidegate/providers/providertest"
 )
 
 func to(target string, code int) http.HandlerFunc {
@@ -21,7 +22,7 @@ func to(target string, code int) http.HandlerFunc {
 func TestFaultH22RedirectLoop(t *testing.T) {
 	r := record(t, to("/again", 302))
 	_, err := fetch(t, r.URL)
-	wantError(t, err, providers.ClassPermanent, "more than 5 redirects")
+	providertest.WantError(t, err, providers.ClassPermanent, "more than 5 redirects")
 	if r.count() != 6 {
 		t.Errorf("%d requests, want 6", r.count())
 	}
@@ -55,7 +56,7 @@ func TestFaultH23RedirectsAgainstThePolicy(t *testing.T) {
 	} {
 		r := record(t, to(target, 302))
 		_, err := fetch(t, r.URL)
-		wantError(t, err, providers.ClassPermanent, "GET "+r.URL+": redirect (status 302 Found)", "refused", want)
+		providertest.WantError(t, err, providers.ClassPermanent, "GET "+r.URL+": redirect (status 302 Found)", "refused", want)
 		if strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("the error shows a credential: %v", err)
 		}
@@ -104,7 +105,7 @@ func TestFaultH23NeverFromHTTPSToHTTP(t *testing.T) {
 	url := ca.ServeTLS(&tls.Config{}, to(plain.URL, 302))
 	block := fmt.Sprintf("tls {\n ca_file = %q\n}", ca.File())
 	_, err := fetch(t, url, block, `follow_redirects = true`)
-	wantError(t, err, providers.ClassPermanent, "from https to http")
+	providertest.WantError(t, err, providers.ClassPermanent, "from https to http")
 	if plain.count() != 0 {
 		t.Error("the plain server was asked")
 	}
@@ -130,5 +131,5 @@ func TestRedirectedPost(t *testing.T) {
 		}
 	}
 	_, err := fetch(t, r.URL+"/away", post...)
-	wantError(t, err, providers.ClassPermanent, "not carried to another host")
+	providertest.WantError(t, err, providers.ClassPermanent, "not carried to another host")
 }
