@@ -94,7 +94,7 @@ func (p *page) sink(c *plan.SinkChange) {
 	if c.FilledLater {
 		p.prose(6, "", "delivery.* is filled at delivery")
 	}
-	p.checks(c.Checks)
+	p.checks(c.Address.Type, c.Checks)
 }
 
 // drift says what somebody else did. Where it is repaired, the content's diff already shows

@@ -8,6 +8,7 @@ import (
 
 	"tidegate/engine/diff"
 	"tidegate/engine/plan"
+	"tidegate/hclspec/address"
 )
 
 // listedSources returns the sources of which there is something to say.
@@ -86,7 +87,7 @@ func (p *page) source(c *plan.SourceChange) {
 		p.prose(6, "", standing(c.Standing))
 	}
 	p.valueChanges(c)
-	p.checks(c.Checks)
+	p.checks(c.Address.Type, c.Checks)
 }
 
 func (p *page) versions(c *plan.SourceChange) {
@@ -162,12 +163,16 @@ func (p *page) valueChange(ch plan.ValueChange) {
 	}
 }
 
-// checks writes the result of each rule and precondition, with what it found.
-func (p *page) checks(checks []plan.Check) {
+// checks writes the result of each rule and precondition, with what it found. A block judges
+// itself, too: a sink by its preconditions, a source by allow_empty.
+func (p *page) checks(of address.Type, checks []plan.Check) {
 	conditions := 0
 	for _, c := range checks {
 		name := c.Address
-		if c.Address == c.Object { // a block judges itself by its preconditions
+		switch {
+		case c.Address == c.Object && of == address.Source:
+			name = "allow_empty"
+		case c.Address == c.Object:
 			conditions++
 			name = fmt.Sprintf("precondition %d", conditions)
 		}
