@@ -16,6 +16,7 @@ import (
 	"tidegate/hclspec/mark"
 	"tidegate/providers"
 	"tidegate/providers/internal/durable"
+	"tidegate/providers/internal/notify"
 )
 
 // maxKept is how many bytes of the present file are kept for diffs: 64 MiB. All of it is
@@ -38,6 +39,7 @@ var (
 	_ providers.Content    = (*sink)(nil)
 	_ providers.PathWriter = (*sink)(nil)
 	_ providers.Sweeper    = (*sink)(nil)
+	_ providers.Watcher    = (*sink)(nil)
 	_ providers.Readiness  = (*sink)(nil)
 )
 
@@ -89,6 +91,12 @@ func (s *sink) Read(ctx context.Context) (providers.Observed, error) {
 		Exists: true, Data: content.Data, Differs: differs, Private: content.Info.Mode().Perm()&0o004 == 0,
 		Hash: "sha256:" + hex.EncodeToString(content.Hash[:]),
 	}, err
+}
+
+// Watch calls wake when the file may have changed, its mode and owner included. What the sink
+// itself writes is told too.
+func (s *sink) Watch(wake func(providers.Change)) (stop func(), err error) {
+	return notify.Watch(s.path, false, wake)
 }
 
 func (s *sink) scan(ctx context.Context, keep int64) (durable.Content, error) {

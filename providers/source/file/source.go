@@ -11,6 +11,7 @@ import (
 
 	"tidegate/providers"
 	"tidegate/providers/internal/durable"
+	"tidegate/providers/internal/notify"
 )
 
 type source struct {
@@ -23,12 +24,18 @@ var (
 	_ providers.Source     = (*source)(nil)
 	_ providers.Identifier = (*source)(nil)
 	_ providers.PathReader = (*source)(nil)
+	_ providers.Watcher    = (*source)(nil)
 )
 
 func (s *source) Identity() string { return s.path }
 
 // ReadsPath returns the path with all links resolved as they are now.
 func (s *source) ReadsPath() string { return durable.Resolve(s.path) }
+
+// Watch calls wake when the file may have changed, or what is in the directory.
+func (s *source) Watch(wake func(providers.Change)) (stop func(), err error) {
+	return notify.Watch(s.path, s.recursive, wake)
+}
 
 // Fetch reads the file or directory as it was at one moment.
 func (s *source) Fetch(ctx context.Context, _ string) (providers.Snapshot, error) {
