@@ -13,7 +13,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
-	"tidegate/hclspec"
 	"tidegate/hclspec/address"
 	"tidegate/hclspec/mark"
 	"tidegate/providers"
@@ -188,44 +187,6 @@ func attributeIs(v cty.Value, name, want string) bool {
 	}
 	a, _ := v.GetAttr(name).Unmark()
 	return a.IsKnown() && a.Type() == cty.String && a.AsString() == want
-}
-
-// warnCredentials tells of an environment value that looks like a credential and travels unmarked.
-func (p *program) warnCredentials(n *node, v cty.Value) hcl.Diagnostics {
-	if n.addr.Type != address.Sink {
-		return nil
-	}
-	var diags hcl.Diagnostics
-	n.block.Expressions(func(name string, a *providers.Attribute, expr hcl.Expression) {
-		if a.Expression || a.Credential || v.Type().HasAttribute(name) && mark.Has(v.GetAttr(name)) {
-			return
-		}
-		for _, env := range p.environmentBehind(n.refsOf(expr), map[address.Address]bool{}) {
-			if looksLikeCredential(env) {
-				diags = append(diags, &hcl.Diagnostic{
-					Severity: hcl.DiagWarning, Summary: "Credential is not marked as sensitive", Subject: expr.Range().Ptr(),
-					Detail: fmt.Sprintf("env.%s looks like a credential and reaches %s of %s unmarked, so it would be shown in plans. Write sensitive(env.%s).", env, name, n.addr, env),
-				})
-			}
-		}
-	})
-	return diags
-}
-
-func (p *program) environmentBehind(refs []*hclspec.Reference, seen map[address.Address]bool) []string {
-	var out []string
-	for _, r := range refs {
-		if r.Root == "env" {
-			out = append(out, r.Name)
-		}
-		if r.Target.Type == address.Local && !seen[r.Target] {
-			seen[r.Target] = true
-			if n := p.nodes[r.Target]; n != nil {
-				out = append(out, p.environmentBehind(n.refs, seen)...)
-			}
-		}
-	}
-	return out
 }
 
 // paths finds two sinks on one path, and orders a source that reads what a sink writes

@@ -250,11 +250,3 @@ func (p *program) sourceText(rng hcl.Range) string {
 	}
 	return strings.Join(strings.Fields(string(rng.SliceBytes(f.Bytes))), " ")
 }
-
-// credentialWords are parts of names whose values should be marked.
-var credentialWords = []string{"SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "APIKEY", "ACCESS_KEY"}
-
-func looksLikeCredential(name string) bool {
-	name = strings.ToUpper(name)
-	return slices.ContainsFunc(credentialWords, func(w string) bool { return strings.Contains(name, w) })
-}

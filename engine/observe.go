@@ -296,7 +296,11 @@ func rejections(checks []plan.Check) []string {
 			continue
 		}
 		for _, f := range c.Findings {
-			out = append(out, fmt.Sprintf("%s: %s", c.Address, strings.TrimSuffix(f, ".")))
+			f = strings.TrimSuffix(f, ".")
+			if c.Address != c.Object { // else a precondition of its own
+				f = c.Address + ": " + f
+			}
+			out = append(out, f)
 		}
 	}
 	return out
