@@ -581,15 +581,15 @@ func TestFaultSinkServerEndlessAnswer(t *testing.T) {
 func TestFaultSinkFailuresAreIsolated(t *testing.T) {
 	var b strings.Builder
 	for i := range 20 {
-		path := fmt.Sprintf("out/%d", i)
 		if i%3 == 0 {
-			path = fmt.Sprintf("missing/%d/x", i)
+			fmt.Fprintf(&b, "sink \"exec\" \"s%d\" {\n  command = [\"/bin/sh\", \"-c\", \"exit 1\"]\n  retry { attempts = 1 }\n}\n", i)
+			continue
 		}
-		fmt.Fprintf(&b, "sink \"file\" \"s%d\" {\n  path = %q\n  content = \"x\"\n  retry { attempts = 1 }\n}\n", i, path)
+		fmt.Fprintf(&b, "sink \"file\" \"s%d\" {\n  path = \"out/%d\"\n  content = \"x\"\n}\n", i, i)
 	}
 	m := newModule(t, "main.hcl", b.String(), "out/keep", "")
 	_, result, diags := m.apply()
-	wantError(t, diags, "sink.file.s0", "sink.file.s18")
+	wantError(t, diags, "sink.exec.s0", "sink.exec.s18")
 	if result.Failed != 7 || result.Added != 13 {
 		t.Errorf("result = %+v", result)
 	}

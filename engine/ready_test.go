@@ -2,10 +2,12 @@ package engine_test
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"tidegate/engine"
 	"tidegate/engine/plan"
+	"tidegate/providers/providertest/host"
 )
 
 const orphan = `
@@ -65,6 +67,30 @@ sink "file" "app" {
 }`, "out", "a file")
 	_, diags = m.plan()
 	wantError(t, diags, "main.hcl:2", "sink.file.app", "out", "not a directory")
+}
+
+// Who only plans may be somebody else than who applies.
+func TestADirectoryThatMayNotBeWrittenIsForWhoAppliesToJudge(t *testing.T) {
+	if !host.AsNobody(t) {
+		return
+	}
+	m := newModule(t, "main.hcl", orphan, "out/keep", "")
+	if err := os.Chmod(m.path("out"), 0o555); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(m.path("out"), 0o755)
+	p, diags := m.plan()
+	if c := sinkChange(t, p, "sink.file.app"); diags.HasErrors() || p.Failed() || c.Action != plan.Create {
+		t.Errorf("%s: %s", c.Action, texts(diags))
+	}
+	if text := texts(diags); !strings.Contains(text, "main.hcl:2") || !strings.Contains(text, "right to write") {
+		t.Errorf("no warning: %s", text)
+	}
+	p, result, diags := m.apply()
+	wantError(t, diags, "Sink cannot be written", "right to write")
+	if c := sinkChange(t, p, "sink.file.app"); c.Action != plan.NoOp || result.Added != 1 {
+		t.Errorf("%+v %+v", c, result)
+	}
 }
 
 // What comes before may make the directory, so that is left to apply. Without it there is one

@@ -292,7 +292,9 @@ func TestRegressionLatestOnDestroyCounts(t *testing.T) {
 
 func TestRegressionRetryOfAFirstDeliveryIsStillAFirstContact(t *testing.T) {
 	m := newModule(t, "main.hcl", `
+sink "exec" "before" { command = ["true"] } # for all that is known, it makes the directory
 sink "file" "f" {
+  depends_on = [sink.exec.before]
   path    = "out/x"
   content = "ours"
   retry { attempts = 1 }
@@ -319,7 +321,9 @@ source "file" "in" {
   path     = "in.json"
   fallback = { port = 1 }
 }
+sink "exec" "before" { command = ["true"] } # for all that is known, it makes the directory
 sink "file" "f" {
+  depends_on = [sink.exec.before]
   path    = "out/x"
   content = jsonencode(source.file.in.value)
   retry { attempts = 1 }
