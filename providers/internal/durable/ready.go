@@ -13,7 +13,7 @@ import (
 // writing: the directory is missing (and not to be made), is none, or may not be written.
 // A full disk, an immutable flag or a quota shows only when it is tried.
 func Ready(ctx context.Context, path string, o Options) error {
-	_, err := Await(ctx, func() (struct{}, error) { return struct{}{}, ready(path, o) })
+	_, err := Await(ctx, path, func() (struct{}, error) { return struct{}{}, ready(path, o) })
 	return err
 }
 

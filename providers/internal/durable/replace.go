@@ -40,7 +40,7 @@ func Replace(ctx context.Context, path string, o Options, data []byte, want func
 // before the gate was passed.
 func change(ctx context.Context, verb, path string, o Options, f func(*Dir, *gate) error) error {
 	g := &gate{}
-	_, err := await(ctx, func() (struct{}, error) {
+	_, err := await(ctx, path, func() (struct{}, error) {
 		d, err := OpenDir(filepath.Dir(path), o)
 		if err != nil {
 			return struct{}{}, err

@@ -86,7 +86,8 @@ func (s *sink) Read(ctx context.Context) (providers.Observed, error) {
 	if err != nil {
 		return providers.Observed{}, err
 	}
-	differs, err := s.differs(content.Info)
+	// Names of users may come from a directory service that does not answer.
+	differs, err := durable.Await(ctx, s.path, func() ([]string, error) { return s.differs(content.Info) })
 	return providers.Observed{
 		Exists: true, Data: content.Data, Differs: differs, Private: content.Info.Mode().Perm()&0o004 == 0,
 		Hash: "sha256:" + hex.EncodeToString(content.Hash[:]),
@@ -100,7 +101,7 @@ func (s *sink) Watch(wake func(providers.Change)) (stop func(), err error) {
 }
 
 func (s *sink) scan(ctx context.Context, keep int64) (durable.Content, error) {
-	return durable.Await(ctx, func() (durable.Content, error) {
+	return durable.Await(ctx, s.path, func() (durable.Content, error) {
 		f, err := durable.OpenTarget(s.path, s.options)
 		if err != nil {
 			return durable.Content{}, s.readError(err)
@@ -193,7 +194,7 @@ func (s *sink) Delete(ctx context.Context) error {
 
 // Sweep removes temporary files that a killed process left beside the file.
 func (s *sink) Sweep(ctx context.Context) error {
-	_, err := durable.Await(ctx, func() (struct{}, error) {
+	_, err := durable.Await(ctx, s.path, func() (struct{}, error) {
 		return struct{}{}, durable.Sweep(s.path, s.options)
 	})
 	return err

@@ -39,7 +39,7 @@ func (s *source) Watch(wake func(providers.Change)) (stop func(), err error) {
 
 // Fetch reads the file or directory as it was at one moment.
 func (s *source) Fetch(ctx context.Context, _ string) (providers.Snapshot, error) {
-	snapshot, err := durable.Await(ctx, func() (providers.Snapshot, error) { return s.read(ctx) })
+	snapshot, err := durable.Await(ctx, s.path, func() (providers.Snapshot, error) { return s.read(ctx) })
 	snapshot.Location = s.path
 	return snapshot, err
 }
