@@ -371,11 +371,14 @@ func (c *Configured) diagnostic(err error, env Env) *hcl.Diagnostic {
 	return diag
 }
 
+// sentence makes an error's text one. A name at its beginning stays as it is written.
 func sentence(s string) string {
 	if s == "" {
 		return s
 	}
-	s = strings.ToUpper(s[:1]) + s[1:]
+	if word, _, _ := strings.Cut(s, " "); !strings.ContainsAny(word, "_.:/") {
+		s = strings.ToUpper(s[:1]) + s[1:]
+	}
 	if !strings.HasSuffix(s, ".") {
 		s += "."
 	}

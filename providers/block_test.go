@@ -110,7 +110,7 @@ func TestBlockMistakesPointAtTheirPlace(t *testing.T) {
 		"path = null":                              `Missing required value`,
 		"path = \"x\"\nretry {}\nretry {}":         `Duplicate retry block`,
 		"path = \"x\"\nretry {\n  attempt = 1\n }": `test.hcl:3,3-10: Unsupported argument`,
-		"path = \"bad\"":                           `test.hcl:1,8-13: Invalid sink "test"; Path: the path is bad.`,
+		"path = \"bad\"":                           `test.hcl:1,8-13: Invalid sink "test"; path: the path is bad.`,
 	} {
 		b, diags := compileText(t, text)
 		values, more := b.Evaluate(nil)

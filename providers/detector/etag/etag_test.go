@@ -52,10 +52,10 @@ func TestPartlyWrittenBlocksKeepTheirDefaults(t *testing.T) {
 
 func TestMistakesPointAtTheirPlace(t *testing.T) {
 	for body, want := range map[string]string{
-		`interval = "99ms"`:     `test.hcl:1,12-18: Invalid detector "etag"; Interval: "99ms" is too short`,
+		`interval = "99ms"`:     `test.hcl:1,12-18: Invalid detector "etag"; interval: "99ms" is too short`,
 		"jitter = 1":            `test.hcl:1,10-11`,
 		"failure_threshold = 0": `test.hcl:1,21-22`,
-		"adaptive {\n  min = \"2m\"\n  max = \"1m\"\n}":         `test.hcl:2,9-13: Invalid detector "etag"; Adaptive.min: 2m0s is longer than max = 1m0s`,
+		"adaptive {\n  min = \"2m\"\n  max = \"1m\"\n}":         `test.hcl:2,9-13: Invalid detector "etag"; adaptive.min: 2m0s is longer than max = 1m0s`,
 		"interval = \"1x\"":                                     `Bad duration`,
 		"ignore = [\"a\"]":                                      `Unsupported argument`,
 		"failure_threshold = 1.5":                               `whole number`,

@@ -34,7 +34,7 @@ func TestPathsAreThoseOfTheLanguage(t *testing.T) {
 	}
 	for _, path := range []string{"", "meta..ts", ".ts", "ts.", "a[", "a[]", "a[x]"} {
 		got := providertest.Errors(Kind(), `ignore = ["ok", "`+path+`"]`)
-		if !strings.HasPrefix(got, `test.hcl:1,10-`) || !strings.Contains(got, "Ignore: the path") {
+		if !strings.HasPrefix(got, `test.hcl:1,10-`) || !strings.Contains(got, "ignore: the path") {
 			t.Errorf("%q: got %q", path, got)
 		}
 	}

@@ -85,7 +85,7 @@ func TestCounterOfAnotherConfiguration(t *testing.T) {
 
 func TestMistakesPointAtTheirPlace(t *testing.T) {
 	for body, want := range map[string]string{
-		"max = 0\nper = \"1m\"":     `test.hcl:1,7-8: Invalid rate limit "sliding_window"; Max: 0 lets nothing pass`,
+		"max = 0\nper = \"1m\"":     `test.hcl:1,7-8: Invalid rate limit "sliding_window"; max: 0 lets nothing pass`,
 		"max = 10001\nper = \"1m\"": `token_bucket`,
 		"max = 1\nper = \"0s\"":     `not positive`,
 		"max = 1":                   `Missing required argument`,

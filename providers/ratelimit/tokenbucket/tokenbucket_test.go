@@ -76,10 +76,10 @@ func TestCounterOfAnotherConfiguration(t *testing.T) {
 
 func TestMistakesPointAtTheirPlace(t *testing.T) {
 	for body, want := range map[string]string{
-		"rate = 0":                               `test.hcl:1,8-9: Invalid rate limit "token_bucket"; Rate: 0 lets nothing pass`,
+		"rate = 0":                               `test.hcl:1,8-9: Invalid rate limit "token_bucket"; rate: 0 lets nothing pass`,
 		"rate = -1":                              `lets nothing pass`,
 		"rate = 1e-12":                           `hundred years`,
-		"rate = 1\nburst = 0":                    `test.hcl:2,9-10: Invalid rate limit "token_bucket"; Burst: 0 lets nothing pass`,
+		"rate = 1\nburst = 0":                    `test.hcl:2,9-10: Invalid rate limit "token_bucket"; burst: 0 lets nothing pass`,
 		"rate = 1\nper = \"24h\"\nburst = 40000": `hundred years`,
 		"rate = 1\nper = \"0s\"":                 `not positive`,
 	} {

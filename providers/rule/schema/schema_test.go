@@ -183,7 +183,7 @@ func TestBadSchemasPointAtTheirPlace(t *testing.T) {
 		``:                                               `One of path and schema is required`,
 		"path = \"a\"\nschema = \"{}\"":                  `cannot be combined with path`,
 		`path = ""`:                                      `is empty`,
-		`schema = "{"`:                                   `test.hcl:1,10-13: Invalid rule "schema"; Schema: the schema is no JSON`,
+		`schema = "{"`:                                   `test.hcl:1,10-13: Invalid rule "schema"; schema: the schema is no JSON`,
 		`schema = "{} x"`:                                `the schema is no JSON`,
 		`schema = "{\"type\":\"strin\"}"`:                `the schema is not valid`,
 		`schema = "{\"minLength\":-1}"`:                  `minLength: must be at least 0, but is -1`,

@@ -46,7 +46,7 @@ func TestContract(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	for body, want := range map[string]string{
 		`command = []`:                                    `needs at least the program`,
-		"command = [\"a\"]\nsuccess_codes = []":           `test.hcl:2,17-19: Invalid sink "exec"; Success_codes: is empty`,
+		"command = [\"a\"]\nsuccess_codes = []":           `test.hcl:2,17-19: Invalid sink "exec"; success_codes: is empty`,
 		"command = [\"a\"]\nsuccess_codes = [256]":        `256 is no exit status`,
 		"command = [\"a\"]\nsuccess_codes = [1.5]":        `must be a whole number`,
 		"command = [\"a\"]\nenv = { TIDEGATE_X = \"1\" }": `TIDEGATE_X cannot be set`,

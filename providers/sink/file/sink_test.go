@@ -39,12 +39,12 @@ create_dirs = true`)
 func TestMistakes(t *testing.T) {
 	for body, want := range map[string]string{
 		`path = "x"`: `either content or content_base64 is needed`,
-		"path = \"x\"\ncontent = \"a\"\ncontent_base64 = \"YQ==\"": `test.hcl:3,18-24: Invalid sink "file"; Content_base64: cannot stand beside content`,
-		"path = \"x\"\ncontent_base64 = \"?\"":                     `test.hcl:2,18-21: Invalid sink "file"; Content_base64: is no valid base64`,
-		"path = \"\"\ncontent = \"a\"":                             `Path: is empty`,
+		"path = \"x\"\ncontent = \"a\"\ncontent_base64 = \"YQ==\"": `test.hcl:3,18-24: Invalid sink "file"; content_base64: cannot stand beside content`,
+		"path = \"x\"\ncontent_base64 = \"?\"":                     `test.hcl:2,18-21: Invalid sink "file"; content_base64: is no valid base64`,
+		"path = \"\"\ncontent = \"a\"":                             `path: is empty`,
 		"path = \"/etc/\"\ncontent = \"a\"":                        `names a directory`,
 		"path = \"x\\u0000y\"\ncontent = \"a\"":                    `NUL`,
-		"path = \"x\"\ncontent = \"a\"\nmode = \"rw\"":             `test.hcl:3,8-12: Invalid sink "file"; Mode: "rw" is no octal number`,
+		"path = \"x\"\ncontent = \"a\"\nmode = \"rw\"":             `test.hcl:3,8-12: Invalid sink "file"; mode: "rw" is no octal number`,
 		"path = \"x\"\ncontent = \"a\"\nmode = \"0888\"":           `is no octal number`,
 		"path = \"x\"\ncontent = \"a\"\nmode = \"4755\"":           `setuid`,
 		"path = \"x\"\ncontent = \"a\"\nmode = \"0040\"":           `does not let the owner read`,

@@ -67,7 +67,7 @@ func TestFailures(t *testing.T) {
 func TestMistakesPointAtTheirPlace(t *testing.T) {
 	for body, want := range map[string]string{
 		``:                                `One of prefix and names is required`,
-		"prefix = \"A\"\nnames = [\"B\"]": `test.hcl:2,9-14: Invalid source "env"; Names: cannot be combined`,
+		"prefix = \"A\"\nnames = [\"B\"]": `test.hcl:2,9-14: Invalid source "env"; names: cannot be combined`,
 		`prefix = ""`:                     `would take the whole environment`,
 		`names = []`:                      `the list is empty`,
 		`names = ["A=B"]`:                 `cannot be the name`,

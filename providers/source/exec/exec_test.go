@@ -36,13 +36,13 @@ func TestContract(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	for body, want := range map[string]string{
-		`command = []`:                                  `test.hcl:1,11-13: Invalid source "exec"; Command: needs at least the program`,
+		`command = []`:                                  `test.hcl:1,11-13: Invalid source "exec"; command: needs at least the program`,
 		`command = [""]`:                                `needs at least the program`,
 		`command = "ls -l"`:                             `Unsuitable value type`,
 		`command = ["ls -l /etc"]`:                      `no shell line`,
 		`command = ["ls -l"]`:                           `write ["ls", "-l"]`,
 		`command = ["ls", "a\u0000"]`:                   `argument 1 contains a NUL`,
-		"command = [\"ls\"]\nenv = { \"A=B\" = \"c\" }": `test.hcl:2,7-22: Invalid source "exec"; Env: "A=B" is no name of a variable`,
+		"command = [\"ls\"]\nenv = { \"A=B\" = \"c\" }": `test.hcl:2,7-22: Invalid source "exec"; env: "A=B" is no name of a variable`,
 		"command = [\"ls\"]\ntimeout = \"0s\"":          `not positive`,
 	} {
 		if got := providertest.Errors(Kind(), body); !strings.Contains(got, want) {

@@ -95,7 +95,7 @@ func TestContract(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	for body, want := range map[string]string{
-		`path = ""`:                `Path: is empty`,
+		`path = ""`:                `path: is empty`,
 		`path = "a\u0000"`:         `NUL`,
 		`recursive = true`:         `Missing required argument`,
 		`path = "a" + "b"`:         `Invalid operand`,

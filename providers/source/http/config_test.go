@@ -18,10 +18,10 @@ func TestRetryIsThatOfTheBlock(t *testing.T) {
 func TestMistakesPointAtTheirPlace(t *testing.T) {
 	const url = "url = \"https://h/\"\n"
 	for body, want := range map[string]string{
-		`url = "ftp://h/x"`:                                                                 `test.hcl:1,7-18: Invalid source "http"; Url: the scheme "ftp"`,
+		`url = "ftp://h/x"`:                                                                 `test.hcl:1,7-18: Invalid source "http"; url: the scheme "ftp"`,
 		`url = "https://u:hunter2@h/x"`:                                                     "user or a password",
 		`url = "https://h/%zzhunter2"`:                                                      "no URL",
-		url + `mirrors = ["https://m/", "file:///x"]`:                                       "test.hcl:2,11-38: Invalid source \"http\"; Mirrors: mirror 2: the scheme \"file\"",
+		url + `mirrors = ["https://m/", "file:///x"]`:                                       "test.hcl:2,11-38: Invalid source \"http\"; mirrors: mirror 2: the scheme \"file\"",
 		url + `method = "PUT"`:                                                              `takes one of "GET", "POST"`,
 		url + `headers = { "A" = "b\r\nC: hunter2" }`:                                       "control character",
 		url + `headers = { "If-None-Match" = "x" }`:                                         "written by Tidegate",
@@ -29,7 +29,7 @@ func TestMistakesPointAtTheirPlace(t *testing.T) {
 		url + `bearer_token = "hunter2\n"`:                                                  "chomp()",
 		url + "bearer_token = \"a\"\nheaders = { authorization = \"b\" }":                   "headers sets Authorization already",
 		url + "bearer_token = \"a\"\nbasic_auth {\n username = \"u\"\n password = \"p\"\n}": "either bearer_token or basic_auth",
-		url + "tls {\n  cert_file = \"a.pem\"\n}":                                           "test.hcl:3,15-22: Invalid source \"http\"; Tls.cert_file:",
+		url + "tls {\n  cert_file = \"a.pem\"\n}":                                           "test.hcl:3,15-22: Invalid source \"http\"; tls.cert_file:",
 		url + "tls {\n  min_version = \"1.1\"\n}":                                           `takes one of "1.2", "1.3"`,
 		url + "retry {\n  attempts = 0\n}":                                                  "test.hcl:3,14-15:",
 		url + "retry {\n  min = \"5s\"\n}":                                                  "longer than max",
