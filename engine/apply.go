@@ -193,6 +193,9 @@ func (r *run) collect(done []outcome) []outcome {
 // accept puts the acceptance of every candidate into the first commit, beside the first intents.
 func (r *run) accept(b *state.Batch) {
 	for _, c := range r.plan.Sources {
+		if c.Pushed {
+			b.DeleteDocuments = append(b.DeleteDocuments, pushDocument(c.Address))
+		}
 		if c.Row == nil {
 			continue
 		}

@@ -68,6 +68,9 @@ func (p *program) checkNode(n *node, vals values) checked {
 		if diags.HasErrors() {
 			v = cty.DynamicVal
 		}
+		if n.out == nil && len(n.sources) == 0 && len(n.sinks) == 0 && v.IsWhollyKnown() {
+			n.constant = v
+		}
 		return checked{v, append(diags, p.checkOutput(n, v)...)}
 	}
 	v, diags := p.evaluate(n, vals, deliveryUnknown(n))

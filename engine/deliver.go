@@ -24,9 +24,10 @@ import (
 type courier struct {
 	engine *Engine
 	redact *redactor
+	hard   context.Context // cuts short what is under way; nil where only deadlines do
 }
 
-func (e *Engine) newCourier(r *redactor) *courier { return &courier{e, r} }
+func (e *Engine) newCourier(r *redactor) *courier { return &courier{engine: e, redact: r} }
 
 // deliver brings one planned change to its target.
 func (k *courier) deliver(ctx context.Context, c *plan.SinkChange) outcome {
@@ -42,6 +43,9 @@ func (k *courier) deliver(ctx context.Context, c *plan.SinkChange) outcome {
 func (k *courier) attempt(ctx context.Context, c *plan.SinkChange) outcome {
 	// An interrupt lets what was begun come to its end; timeouts of the kinds bound it.
 	work := context.WithoutCancel(ctx)
+	if k.hard != nil {
+		work = k.hard
+	}
 	sink, err := k.sink(c)
 	if err != nil {
 		return outcome{change: c, err: err}

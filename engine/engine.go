@@ -40,6 +40,13 @@ type Options struct {
 	Version     string              // of the tool
 }
 
+func (o *Options) logger() hclog.Logger {
+	if o.Logger == nil {
+		return hclog.NewNullLogger()
+	}
+	return o.Logger
+}
+
 // The defaults of design section 7.
 const (
 	DefaultParallelism = 10
@@ -262,6 +269,13 @@ func (e *Engine) emit(ev Event) {
 	e.eventMutex.Lock()
 	defer e.eventMutex.Unlock()
 	logEvent(e.opts.Logger, ev)
+	if e.opts.Events != nil {
+		e.opts.Events(ev)
+	}
+}
+
+// emitQuietly is emit for what is no line of a log: metrics count it.
+func (e *Engine) emitQuietly(ev Event) {
 	if e.opts.Events != nil {
 		e.opts.Events(ev)
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -31,6 +32,11 @@ type look struct {
 	diags hcl.Diagnostics
 	text  []byte // of the accepted snapshot, nil if it was not read
 	fresh []byte
+
+	source        providers.Source // that was asked, nil if it could not be made
+	class         providers.Class  // of Err, where the fetch failed
+	failedToFetch bool
+	after         time.Duration // what the origin asked for before the next look
 }
 
 // lookAt fetches, decodes and judges one source. It changes nothing.
@@ -47,6 +53,7 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 	for _, a := range n.limits {
 		l.Limits = append(l.Limits, a.String())
 	}
+	l.source = ev.source
 	if ev.source == nil {
 		l.Blocked = o.unknownReason(n)
 		o.stored(ctx, l, row, false)
@@ -56,7 +63,7 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 		l.Identity = shownUnless(ev.values, id.Identity())
 	}
 	settings := ev.configured.Settings.(*providers.SourceSettings)
-	l.Judged = o.judgedBy(n, ev)
+	l.Judged = o.judgedOnce(n, ev)
 	if o.options.NoRefresh {
 		// Nobody looked, so nothing failed and nothing new is judged.
 		if row.Current() == nil {
@@ -67,12 +74,24 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 		o.stored(ctx, l, row, settings.Sensitive)
 		return l
 	}
-	snapshot, err := o.fetch(ctx, n, ev.source, settings, row)
+	snapshot, err := o.obtain(ctx, l, n, ev.source, settings, row)
+	if l.Waiting {
+		o.judge(ctx, l, n, ev, settings, row)
+		return l
+	}
+	if err == nil && snapshot.NotModified && o.idle(l, row) {
+		// Nothing moved: no byte is read, decoded or written.
+		l.Same, l.Validator = true, cmp.Or(snapshot.Validator, row.Validator)
+		return l
+	}
 	if err == nil && snapshot.NotModified && !o.recall(ctx, l, row.Current()) {
 		// What has not been modified is lost here: it is had again by asking without a validator.
 		snapshot, err = o.fetch(ctx, n, ev.source, settings, nil)
 	}
 	if err != nil {
+		_, l.after = providers.Classify(err)
+		l.class, _ = providers.Classify(err)
+		l.failedToFetch = true
 		l.Err = o.prog.redactor(ev.values).text(err.Error())
 	} else {
 		l.Validator = snapshot.Validator
@@ -84,9 +103,27 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 			l.Fresh.Location = "" // it has chosen the decoder, and is not to be kept
 		}
 	}
+	if o.scene != nil && row.Current() != nil && (l.Err != "" || l.Same && o.idle(l, row)) {
+		l.Accepted = cty.DynamicVal // there is one, and what it is matters to nobody now
+		l.text = nil
+		return l
+	}
 	o.stored(ctx, l, row, settings.Sensitive)
 	o.judge(ctx, l, n, ev, settings, row)
 	return l
+}
+
+// idle reports whether a value that did not change need not even be judged again.
+func (o *observer) idle(l *look, row *state.Source) bool {
+	return o.scene != nil && row.Current() != nil && row.Judged == l.Judged
+}
+
+// judgedOnce is judgedBy, or what it was before where nothing can have changed since.
+func (o *observer) judgedOnce(n *node, ev *evaluated) string {
+	if o.scene != nil && o.scene.judged != "" {
+		return o.scene.judged
+	}
+	return o.judgedBy(n, ev)
 }
 
 func firstError(diags hcl.Diagnostics) string {
@@ -103,17 +140,19 @@ func (o *observer) fetch(ctx context.Context, n *node, src providers.Source, s *
 	if snapshot, ok := o.foretell(n); ok {
 		return snapshot, nil
 	}
-	release, err := o.fetches.acquire(ctx, hostOf(src))
-	if err != nil {
-		return providers.Snapshot{}, err
+	if o.scene == nil { // a daemon's gate has let us in already
+		release, err := o.fetches.acquire(ctx, hostOf(src))
+		if err != nil {
+			return providers.Snapshot{}, err
+		}
+		defer release()
 	}
-	defer release()
 	last := ""
 	if row.Current() != nil {
 		last = row.Validator
 	}
 	retry := providers.Retry{Attempts: 1}
-	if r, ok := src.(providers.Retrier); ok {
+	if r, ok := src.(providers.Retrier); ok && o.scene == nil {
 		retry = r.Retry()
 	}
 	ctx = providers.WithFetchLimit(ctx, s.MaxBytes)
@@ -298,7 +337,7 @@ func (o *observer) judge(ctx context.Context, l *look, n *node, ev *evaluated, s
 	case again:
 		l.Checks, l.Rejected = o.judgeValue(ctx, n, s, l.Accepted, l.Accepted, l.text, current.Version)
 	}
-	if current != nil || !ev.values.Type().HasAttribute("fallback") || l.Err == "" && !l.Rejected {
+	if current != nil || !ev.values.Type().HasAttribute("fallback") || l.Err == "" && !l.Rejected && !l.Waiting {
 		return // what was accepted once is not replaced by a stand-in, even where it cannot be read
 	}
 	fallback := ev.values.GetAttr("fallback")
@@ -318,13 +357,48 @@ func (o *observer) judge(ctx context.Context, l *look, n *node, ev *evaluated, s
 
 // judgeValue asks every rule and returns all findings at once.
 func (o *observer) judgeValue(ctx context.Context, n *node, s *providers.SourceSettings, value, previous cty.Value, data []byte, version string) (checks []plan.Check, rejected bool) {
-	if !s.AllowEmpty && decode.Empty(value) {
+	if l, ok := o.prog.static(n).(providers.Receiver); ok && l.Push().ConfigName == providers.AllNames {
+		return o.judgeEach(ctx, n, s, value, previous, version)
+	}
+	return o.judgeOne(ctx, n, s, candidate{value: value, previous: previous, data: data, version: version})
+}
+
+// judgeEach judges the values of a source that takes every name one by one, those that are new.
+func (o *observer) judgeEach(ctx context.Context, n *node, s *providers.SourceSettings, value, previous cty.Value, version string) (checks []plan.Check, rejected bool) {
+	value, marks := value.Unmark()
+	if !value.CanIterateElements() {
+		return nil, false
+	}
+	for it := value.ElementIterator(); it.Next(); {
+		name, v := it.Element()
+		before := cty.NilVal
+		if previous != cty.NilVal {
+			plain, _ := previous.Unmark()
+			before = attributeOr(plain, name.AsString())
+			if before.RawEquals(v) {
+				continue
+			}
+		}
+		c := candidate{value: v.WithMarks(marks), previous: before, data: jsonText(v), version: version}
+		more, refused := o.judgeOne(ctx, n, s, c)
+		for i := range more {
+			for j := range more[i].Findings {
+				more[i].Findings[j] = name.AsString() + ": " + more[i].Findings[j]
+			}
+		}
+		checks, rejected = append(checks, more...), rejected || refused
+	}
+	return checks, rejected
+}
+
+func (o *observer) judgeOne(ctx context.Context, n *node, s *providers.SourceSettings, c candidate) (checks []plan.Check, rejected bool) {
+	if !s.AllowEmpty && decode.Empty(c.value) {
 		return []plan.Check{{
 			Address: n.addr.String(), Object: n.addr.String(), Status: "fail", Severity: "error",
 			Findings: []string{"the value is empty, and absence is not emptiness; set allow_empty = true on the source if an empty value is meant"},
 		}}, true
 	}
-	return o.rules(ctx, n, candidate{value: value, previous: previous, data: data, version: version})
+	return o.rules(ctx, n, c)
 }
 
 type candidate struct {

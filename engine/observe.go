@@ -36,6 +36,7 @@ type observer struct {
 	now     time.Time
 	fetches *fetchLimiter
 	limits  *plan.Limits
+	scene   *scene // of a daemon's worker, nil for a single observation
 
 	// affected restricts the observation to some nodes; nil means all of them.
 	affected map[address.Address]struct{}
@@ -462,7 +463,7 @@ func (o *observer) evaluated(n *node) (*evaluated, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	if n.addr.Type != address.Sink { // a sink is rendered once, and there may be many
+	if n.addr.Type != address.Sink && o.instances != nil { // a sink is rendered once, and there may be many
 		o.evaluatedMutex.Lock()
 		o.instances[n.addr] = ev
 		o.evaluatedMutex.Unlock()

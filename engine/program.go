@@ -66,6 +66,9 @@ type node struct {
 
 	// static is the evaluated block where it depends on no source and no sink.
 	static *evaluated
+	// constant is the value of a local that depends on no data, else NilVal.
+	constant cty.Value
+	digest   string // identity of what it means, beside the data of sources
 }
 
 // expression is one expression of a node and what it refers to. A node has few of them, so a

@@ -26,7 +26,8 @@ type rendered struct {
 	settings *providers.SinkSettings
 	path     string // that it writes, where it is one
 	private  bool   // not everybody may read the target
-	unready  error  // why it cannot be written as things are
+	sink     providers.Sink
+	unready  error // why it cannot be written as things are
 }
 
 // render evaluates one sink, judges the rendering and reads the target.
@@ -88,6 +89,7 @@ func (r *rendered) policies(s *providers.SinkSettings) {
 // wanted notes what would be sent.
 func (o *observer) wanted(n *node, ev *evaluated, r *rendered) {
 	settings := ev.configured.Settings.(*providers.SinkSettings)
+	r.sink = ev.sink
 	r.policies(settings)
 	r.Values = ev.values
 	r.Target = shownUnless(ev.values, ev.sink.Target())
@@ -407,7 +409,7 @@ func (o *observer) readLast(ctx context.Context, r *rendered, row *state.Sink) {
 		r.Opaque = true
 		return
 	}
-	r.Last, r.Target = last, row.Target
+	r.Last, r.Target, r.sink = last, row.Target, ev
 	r.Sensitive = last.Sensitive
 	if last.Payload.OnDrift != "" {
 		r.OnDrift = last.Payload.OnDrift

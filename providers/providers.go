@@ -91,6 +91,9 @@ const (
 	Lost                   // notifications were lost: look at once
 )
 
+// AllNames is the ConfigName of a source that takes every name which no other source declares.
+const AllNames = "*"
+
 // Push says how a value is sent to a source, or a hint to a detector, and what the sender
 // must prove: one of the secrets (a signature) or the token. With neither, anybody on the
 // machine may send.

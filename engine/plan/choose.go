@@ -33,6 +33,8 @@ func Choose(o *SourceObservation, row *state.Source, limits *Limits) Choice {
 	switch {
 	case o.Blocked != "":
 		return stand(o, Blocked, o.Blocked)
+	case o.Waiting:
+		return stand(o, Waiting, "waiting for first push")
 	case o.Err != "":
 		return stand(o, Failed, o.Err)
 	case o.Rejected:
@@ -43,12 +45,32 @@ func Choose(o *SourceObservation, row *state.Source, limits *Limits) Choice {
 		// Where the accepted bytes cannot be read, the fresh ones heal the ledger.
 		return Choice{Standing: Accepted, Value: o.Accepted}
 	}
+	if flaps(o, row, limits.now) {
+		return stand(o, Flapping, fmt.Sprintf("the value goes back and forth between two: it is held until one of them is seen %d times in a row", steadyLooks))
+	}
 	if until, which := limits.next(o.Limits, counters(row)); until.After(limits.now) {
 		c := stand(o, Limited, fmt.Sprintf("%s lets the next update pass at %s", which, until.UTC().Format(time.RFC3339)))
 		c.Until = until
 		return c
 	}
 	return Choice{Standing: Candidate, Value: o.Value, Read: true}
+}
+
+// steadyLooks is how often in a row a value that went back and forth must be seen before it is
+// taken to stay.
+const steadyLooks = 3
+
+// flaps reports whether a candidate completes A, B, A, B within the window: replicas that
+// disagree, not somebody who changes a value. What is then seen again and again has settled.
+func flaps(o *SourceObservation, row *state.Source, now time.Time) bool {
+	if o.FlapWindow <= 0 || row == nil || len(row.Snapshots) < 3 || o.Fresh == nil {
+		return false
+	}
+	a, b, first := row.Snapshots[0], row.Snapshots[1], row.Snapshots[2]
+	if a.Key != first.Key || b.Key != o.Fresh.Key || a.Key == b.Key || now.Sub(first.AcceptedAt) > o.FlapWindow {
+		return false
+	}
+	return row.Flap == nil || row.Flap.Key != o.Fresh.Key || row.Flap.Looks < steadyLooks-1
 }
 
 func counters(row *state.Source) map[string]state.Counter {
@@ -73,7 +95,7 @@ func stand(o *SourceObservation, p Problem, reason string) Choice {
 	switch {
 	case o.Accepted != cty.NilVal:
 		c.Standing, c.Value = Accepted, o.Accepted
-	case (p == Failed || p == Rejected) && o.Fallback != cty.NilVal && o.FallbackFine:
+	case (p == Failed || p == Rejected || p == Waiting) && o.Fallback != cty.NilVal && o.FallbackFine:
 		c.Standing, c.Value = Fallback, o.Fallback
 	}
 	return c
@@ -102,6 +124,7 @@ func sourceChange(o *SourceObservation, c Choice, row *state.Source, now time.Ti
 	} else if o.Fresh != nil && current != nil && o.Fresh.Key == current.Key && o.Fresh.Blob != current.Blob {
 		out.FormatOnly = true
 	}
+	out.Pushed = o.Pushed && c.Problem != Limited
 	out.Row = sourceRow(o, c, row, now)
 	if c.Read {
 		out.Blobs = []state.Blob{{Hash: o.Fresh.Blob, Data: o.Data, Sealed: o.Fresh.Sealed}}
@@ -119,7 +142,7 @@ func sourceRow(o *SourceObservation, c Choice, row *state.Source, now time.Time)
 	write := false
 	set := func(changed bool) { write = write || changed }
 	switch {
-	case o.Blocked != "":
+	case o.Blocked != "" || o.Waiting:
 		return nil
 	case o.Err != "":
 		next.Failures++
@@ -128,6 +151,10 @@ func sourceRow(o *SourceObservation, c Choice, row *state.Source, now time.Time)
 	}
 	set(next.Failures != 0)
 	next.Failures, next.LastError = 0, ""
+	if o.Polled != "" && c.Problem != Limited && c.Problem != Flapping {
+		set(next.Polled != o.Polled)
+		next.Polled = o.Polled
+	}
 	switch {
 	case o.Rejected:
 		if o.Fresh == nil || rejected(next, o.Fresh.Blob) {
@@ -152,12 +179,18 @@ func sourceRow(o *SourceObservation, c Choice, row *state.Source, now time.Time)
 		next.Accepted++
 		next.Changes = append(next.Changes, now)
 		next.Changes = next.Changes[max(0, len(next.Changes)-maxChanges):]
-		next.Validator, next.Judged = o.Validator, o.Judged
+		next.Validator, next.Judged, next.Flap = o.Validator, o.Judged, nil
+		set(true)
+	case c.Problem == Flapping:
+		if next.Flap == nil || next.Flap.Key != o.Fresh.Key {
+			next.Flap = &state.Flap{Key: o.Fresh.Key}
+		}
+		next.Flap.Looks++
 		set(true)
 	case c.Problem == NoProblem:
 		// A renewed validator over equal content saves the next full answer.
-		set(o.Validator != next.Validator || o.Judged != next.Judged)
-		next.Validator, next.Judged = o.Validator, o.Judged
+		set(o.Validator != next.Validator || o.Judged != next.Judged || next.Flap != nil)
+		next.Validator, next.Judged, next.Flap = o.Validator, o.Judged, nil
 	}
 	if !write {
 		return nil

@@ -107,6 +107,21 @@ func (c *Computation) Sink(o *SinkObservation) *SinkChange {
 	return out
 }
 
+// Seed tells of a sink that is not decided now: what it would do if nothing made it wait, and
+// what it waits for, nil if it is in step.
+func (c *Computation) Seed(a address.Address, wanted Action, w *Wait) {
+	if w == nil {
+		return
+	}
+	c.sinks[a] = &SinkChange{Address: a, Action: NoOp, Wanted: wanted, Wait: w}
+	c.waits[a] = waiting{w, a}
+}
+
+// Waits returns what a user of a decided sink waits for, nil for nothing.
+func (c *Computation) Waits(a address.Address) *Wait {
+	return c.waits[a].Wait
+}
+
 // pass notes what a user of this sink waits for. A sink that does nothing passes on what it
 // would have waited for itself, so that no edge is lost in between.
 func (c *Computation) pass(out *SinkChange, dependsOn []address.Address) {

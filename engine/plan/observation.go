@@ -35,6 +35,9 @@ type SourceObservation struct {
 	Identity string
 
 	Blocked string // why its configuration is not known, "" if it is
+	Pushed  bool   // the value was sent, and waits in the state
+	Polled  string // hash of what a poll brought, where values are also sent
+	Waiting bool   // nothing was ever sent to it
 	Err     string // why the look failed, "" if it did not
 	// Same is set when the origin answered "not modified", or the very bytes that are accepted.
 	Same      bool
@@ -50,6 +53,8 @@ type SourceObservation struct {
 	Fallback     cty.Value // NilVal if there is none
 	FallbackFine bool      // it passed the rules
 	Limits       []string  // addresses of the rate limits on acceptances
+	// FlapWindow is the time within which a value that goes back and forth is held, 0 for not at all.
+	FlapWindow time.Duration
 }
 
 // SinkObservation is one sink as it would be delivered, beside what its target holds.

@@ -99,6 +99,8 @@ const (
 	Rejected  Problem = "rejected" // a rule, the decoder or a guard refused it
 	Limited   Problem = "deferred" // a rate limit lets it pass later
 	Blocked   Problem = "blocked"  // its own configuration is not known
+	Waiting   Problem = "waiting"  // for its first push
+	Flapping  Problem = "flapping" // it goes back and forth between two values
 )
 
 // SourceChange is what the plan says of one source.
@@ -117,7 +119,9 @@ type SourceChange struct {
 	After           Value           `json:"after"`
 	Changes         []ValueChange   `json:"changes,omitempty"`
 	FormatOnly      bool            `json:"format_only,omitempty"` // other bytes, the same value
-	Checks          []Check         `json:"checks,omitempty"`
+	// Pushed says that the value was sent to the listener: apply forgets what was sent.
+	Pushed bool    `json:"pushed,omitempty"`
+	Checks []Check `json:"checks,omitempty"`
 
 	// Row is what the ledger will say when apply starts, nil when nothing changes there.
 	Row *state.Source `json:"row,omitempty"`

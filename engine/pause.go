@@ -1,0 +1,221 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"tidegate/engine/state"
+	"tidegate/hclspec/address"
+)
+
+// pausesDocument holds the pauses, so that they outlive a restart.
+const pausesDocument = "pauses"
+
+func (d *Daemon) recallPauses(ctx context.Context) error {
+	docs, err := d.store.Documents(ctx, pausesDocument)
+	if err != nil {
+		return fmt.Errorf("read the pauses: %w", err)
+	}
+	for _, doc := range docs {
+		if doc.Name == pausesDocument {
+			if err := json.Unmarshal(doc.Data, &d.pauses); err != nil {
+				return fmt.Errorf("read the pauses: %w", err)
+			}
+		}
+	}
+	d.armPauses()
+	return nil
+}
+
+// Matches reports whether a pattern names an address: the address itself, or a glob in which
+// a star stands for any text without a dot, or for everything at the end.
+func (p *Pause) Matches(a address.Address) bool {
+	text := a.String()
+	if p.Pattern == text {
+		return true
+	}
+	if prefix, ok := strings.CutSuffix(p.Pattern, "*"); ok && !strings.ContainsAny(prefix, "*?[") && strings.HasPrefix(text, prefix) {
+		return true
+	}
+	ok, err := path.Match(strings.ReplaceAll(p.Pattern, ".", "/"), strings.ReplaceAll(text, ".", "/"))
+	return err == nil && ok
+}
+
+// isPaused returns the pause that an address is under, nil if there is none.
+func (d *Daemon) isPaused(a address.Address) *Pause {
+	for _, p := range d.pauses {
+		if (p.Until.IsZero() || time.Now().Before(p.Until)) && p.Matches(a) {
+			return p
+		}
+	}
+	return nil
+}
+
+func pauseReason(p *Pause) string {
+	text := "paused"
+	if !p.Until.IsZero() {
+		text += " until " + p.Until.UTC().Format(time.RFC3339)
+	}
+	if p.Reason != "" {
+		text += ": " + p.Reason
+	}
+	return text
+}
+
+// Pause stops looking at the sources, or delivering to the sinks, that match. It outlives a
+// restart. A pattern that matches nothing is an error.
+func (d *Daemon) Pause(ctx context.Context, p Pause) error {
+	if _, err := path.Match(p.Pattern, ""); err != nil || p.Pattern == "" {
+		return fmt.Errorf("%q is neither an address nor a glob over addresses", p.Pattern)
+	}
+	p.Since = time.Now()
+	if !p.Until.IsZero() && !p.Until.After(p.Since) {
+		return errors.New("the pause would end before it begins")
+	}
+	durable := make(chan struct{})
+	matched := 0
+	if err := d.call(ctx, func() {
+		d.eachMatch(&p, func(src *sourceItem, snk *sinkItem) { matched++ })
+		if matched == 0 {
+			return
+		}
+		d.pauses = append(slices.DeleteFunc(d.pauses, func(q *Pause) bool { return q.Pattern == p.Pattern }), &p)
+		d.eachMatch(&p, func(src *sourceItem, snk *sinkItem) {
+			if src != nil {
+				d.unwatch(src)
+				d.ask(src)
+			} else {
+				d.touch(snk, causeTimer)
+			}
+		})
+		d.savePauses(durable)
+		d.engine.emit(PauseChanged{Pause: p})
+	}); err != nil {
+		return err
+	}
+	if matched == 0 {
+		return fmt.Errorf("no source or sink matches %q; see: tidegate status", p.Pattern)
+	}
+	return d.wait(ctx, durable)
+}
+
+// Resume ends the pauses with the pattern, or that cover the address, and returns how many.
+func (d *Daemon) Resume(ctx context.Context, pattern string) (int, error) {
+	durable := make(chan struct{})
+	var ended []*Pause
+	if err := d.call(ctx, func() {
+		named, _ := address.Parse(pattern)
+		d.pauses = slices.DeleteFunc(d.pauses, func(p *Pause) bool {
+			if p.Pattern == pattern || !named.IsZero() && p.Matches(named) {
+				ended = append(ended, p)
+				return true
+			}
+			return false
+		})
+		if len(ended) == 0 {
+			return
+		}
+		d.resume(ended)
+		d.savePauses(durable)
+	}); err != nil {
+		return 0, err
+	}
+	if len(ended) == 0 {
+		return 0, fmt.Errorf("nothing is paused as %q; see: tidegate status", pattern)
+	}
+	return len(ended), d.wait(ctx, durable)
+}
+
+func (d *Daemon) resume(ended []*Pause) {
+	for _, p := range ended {
+		d.eachMatch(p, func(src *sourceItem, snk *sinkItem) {
+			switch {
+			case src != nil && d.isPaused(src.addr) == nil:
+				if inst := d.engine.prog.static(src.node); inst != nil {
+					d.meet(src, inst)
+				}
+				src.poll = true
+				d.sourceState(src, StateWaiting, "")
+				d.ask(src)
+			case snk != nil && d.isPaused(snk.addr) == nil:
+				d.touch(snk, causeTimer)
+			}
+		})
+		d.engine.emit(PauseChanged{Pause: *p, Resumed: true})
+	}
+	d.armPauses()
+}
+
+func (d *Daemon) eachMatch(p *Pause, f func(*sourceItem, *sinkItem)) {
+	for _, a := range sortedKeys(d.sources) {
+		if p.Matches(a) {
+			f(d.sources[a], nil)
+		}
+	}
+	for _, a := range sortedKeys(d.sinks) {
+		if p.Matches(a) {
+			f(nil, d.sinks[a])
+		}
+	}
+}
+
+// endPauses ends those whose time has come.
+func (d *Daemon) endPauses() {
+	now := time.Now()
+	var ended []*Pause
+	d.pauses = slices.DeleteFunc(d.pauses, func(p *Pause) bool {
+		if !p.Until.IsZero() && !now.Before(p.Until) {
+			ended = append(ended, p)
+			return true
+		}
+		return false
+	})
+	if len(ended) > 0 {
+		d.resume(ended)
+		d.savePauses(make(chan struct{}))
+	}
+	d.armPauses()
+}
+
+func (d *Daemon) armPauses() {
+	var next time.Time
+	for _, p := range d.pauses {
+		if !p.Until.IsZero() {
+			next = earlier(next, p.Until)
+		}
+	}
+	if next.IsZero() {
+		d.timers.Stop(pauseTimer)
+		return
+	}
+	d.timers.Set(pauseTimer, time.Until(next))
+}
+
+func (d *Daemon) savePauses(durable chan struct{}) {
+	d.armPauses()
+	data, err := json.Marshal(d.pauses)
+	if err != nil {
+		panic("engine: pauses do not marshal: " + err.Error())
+	}
+	d.record(&state.Batch{Documents: []*state.Document{{Name: pausesDocument, Data: data}}})
+	d.tx.urgent = true
+	d.afterCommit(func() { close(durable) })
+}
+
+// wait waits until something is durable.
+func (d *Daemon) wait(ctx context.Context, durable <-chan struct{}) error {
+	select {
+	case <-durable:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("it holds, but it is not written to the state yet: %w", ctx.Err())
+	case <-d.done:
+		return errors.New("the daemon has stopped")
+	}
+}

@@ -1,0 +1,658 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"tidegate/engine/plan"
+	"tidegate/engine/queue"
+	"tidegate/engine/state"
+	"tidegate/hclspec/address"
+)
+
+// WatchOptions say how a daemon behaves, beside the configuration it runs.
+type WatchOptions struct {
+	Grace       time.Duration // to finish what is under way when it is stopped, 0 for DefaultGrace
+	AllowDelete bool          // removed sinks with on_destroy = "delete" need no approval
+}
+
+// DefaultGrace is how long a stopping daemon waits for deliveries under way.
+const DefaultGrace = 10 * time.Second
+
+// Times of the loop.
+const (
+	wakeStep     = 50 * time.Millisecond // distant deadlines fall together: waking up is the cost of polling
+	startSpread  = 5 * time.Millisecond  // between the first looks of two sources
+	longestLook  = 10 * time.Minute      // whatever a kind's own deadlines say
+	longestRead  = 30 * time.Second      // of a target
+	commitPause  = time.Second           // before a failed commit is tried again; it doubles
+	commitLonger = 30 * time.Second      // up to here
+	gatherCommit = 5 * time.Millisecond  // that an acceptance waits for its first intents
+)
+
+// Daemon is a configuration that is kept true: it looks at sources when they are due or tell
+// of a change, accepts what passes, delivers to the sinks, repairs what others change, and
+// never stops for something that fails.
+//
+// One goroutine owns the ledger and everything below; workers get a scene and return what
+// they saw. Every wake means only "look again": the loop asks what is true now and converges,
+// so that lost, repeated and late events do no harm. An intent is durable before its delivery
+// begins, and an acceptance stands in one commit with its first intents.
+type Daemon struct {
+	opts    Options
+	watch   WatchOptions
+	engine  *Engine // of the running configuration
+	store   state.Store
+	reader  *overlay
+	cache   *valueCache
+	started time.Time
+
+	// The rest belongs to the loop.
+	ledger    *state.Ledger
+	limits    map[string]plan.Limiter
+	sources   map[address.Address]*sourceItem
+	sinks     map[address.Address]*sinkItem
+	users     map[address.Address][]address.Address // sources and sinks that depend on one
+	timers    *queue.Timers[any]                    // *sourceItem, *sinkItem or a timerName
+	looks     *queue.Gate[*sourceItem]
+	renders   *queue.Gate[*sinkItem]
+	delivers  *queue.Gate[*sinkItem]
+	circuits  map[string]*circuit
+	tx        *transaction // gathered, not yet on its way
+	trouble   error        // why the state cannot be written, nil if it can
+	pause     time.Duration
+	pauses    []*Pause
+	approvals map[address.Address]*Approval
+	commits   chan *transaction // to the committer
+	writing   bool              // a transaction is with the committer
+	untried   int               // sources that were never looked at since the start
+	reload    ReloadStatus
+	stopping  bool
+	parked    int
+
+	ready     atomic.Bool
+	receivers atomic.Pointer[Receivers]
+	listener  atomic.Pointer[string]
+	work      sync.WaitGroup
+	lookCtx   context.Context // ends when the daemon stops
+	hardCtx   context.Context // ends when the grace period is over
+	replays   *replays
+
+	mailMutex sync.Mutex
+	mail      []func()
+	wake      chan struct{} // of capacity 1
+	done      chan struct{} // closed when the loop has ended
+	reloads   chan reloadRequest
+
+	listenersMutex sync.Mutex
+	listeners      map[chan Event]struct{}
+}
+
+// timerName is the key of a timer that belongs to no source or sink.
+type timerName string
+
+const (
+	commitTimer timerName = "commit" // a failed one is tried again, or a gathered one is due
+	pauseTimer  timerName = "pause"  // one ends
+)
+
+// NewDaemon loads the configuration, takes the state's lock and reads the ledger. With errors
+// in the diagnostics the daemon is nil. It must be closed.
+//
+// A configuration that is broken is replaced by the last good one, which the state keeps; the
+// errors then come as warnings.
+func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.Diagnostics) {
+	if w.Grace <= 0 {
+		w.Grace = DefaultGrace
+	}
+	d := &Daemon{
+		watch: w, cache: newValueCache(), started: time.Now(),
+		sources: map[address.Address]*sourceItem{}, sinks: map[address.Address]*sinkItem{},
+		circuits: map[string]*circuit{}, approvals: map[address.Address]*Approval{},
+		timers:    queue.NewTimers[any](wakeStep),
+		looks:     queue.NewGate[*sourceItem](maxFetches, maxFetchesPerHost),
+		renders:   queue.NewGate[*sinkItem](max(8, 4*runtime.GOMAXPROCS(0)), 0),
+		commits:   make(chan *transaction, 1),
+		wake:      make(chan struct{}, 1),
+		done:      make(chan struct{}),
+		listeners: map[chan Event]struct{}{},
+	}
+	d.opts = opts
+	outer := opts.Events
+	d.opts.Events = func(ev Event) {
+		if outer != nil {
+			outer(ev)
+		}
+		d.publish(ev)
+	}
+	e, diags := Load(ctx, d.opts)
+	d.engine = e
+	d.delivers = queue.NewGate[*sinkItem](e.opts.Parallelism, 0)
+	if e.statePath == "" {
+		return nil, diags
+	}
+	if err := e.Lock(ctx); err != nil {
+		return nil, append(diags, lockError(err)...)
+	}
+	d.store = e.store
+	if diags.HasErrors() {
+		good, more := d.lastGood(ctx, diags)
+		if more.HasErrors() {
+			return nil, append(more, d.closeQuietly()...)
+		}
+		d.engine, diags = good, more
+	}
+	d.engine.prog.digests()
+	if err := d.recall(ctx); err != nil {
+		return nil, append(stateError("Cannot read the state", err), d.closeQuietly()...)
+	}
+	d.publishReceivers()
+	return d, diags
+}
+
+func lockError(err error) hcl.Diagnostics {
+	var locked *state.LockedError
+	if errors.As(err, &locked) {
+		return stateError("The state is locked", locked)
+	}
+	return stateError("Cannot open the state", err)
+}
+
+func (d *Daemon) closeQuietly() hcl.Diagnostics {
+	if err := d.store.Close(); err != nil {
+		return stateError("Cannot close the state", err)
+	}
+	return nil
+}
+
+// recall reads what the state knows.
+func (d *Daemon) recall(ctx context.Context) (err error) {
+	ledger, err := d.store.Load(ctx)
+	if err != nil {
+		return err
+	}
+	d.ledger = ledger
+	d.reader = &overlay{Reader: d.store, blobs: map[string][]byte{}}
+	d.tx = newTransaction()
+	if err := d.recallPauses(ctx); err != nil {
+		return err
+	}
+	d.replays, err = recallReplays(ctx, d.store)
+	return err
+}
+
+// Engine returns the engine of the configuration that ran when it was called.
+func (d *Daemon) Engine() *Engine { return d.engine }
+
+// Close releases the state. Run must have returned.
+func (d *Daemon) Close() error { return d.engine.Close() }
+
+// Run keeps the configuration true until ctx ends, then finishes what is under way within the
+// grace period. It returns nil after a clean end; what was not finished is in the ledger, and
+// goes on with the next start.
+func (d *Daemon) Run(ctx context.Context) error {
+	defer close(d.done)
+	look, stopLooks := context.WithCancel(ctx)
+	defer stopLooks()
+	hard, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	d.lookCtx, d.hardCtx = look, hard
+	d.work.Go(d.committer)
+	d.begin()
+	d.loop(ctx)
+	stopLooks()
+	d.drain(cut)
+	close(d.commits)
+	d.stopWatching()
+	d.work.Wait()
+	d.engine.emit(DaemonStopped{Parked: d.parked})
+	if d.trouble != nil {
+		return fmt.Errorf("the last outcomes could not be written to the state: %w", d.trouble)
+	}
+	return nil
+}
+
+// begin makes an item of every source and sink and looks at all of them: at sinks at once, so
+// that what is missing or was changed is restored from what was accepted, whatever sources
+// do; at sources spread out.
+func (d *Daemon) begin() {
+	d.sweep()
+	d.install(nil)
+	if err := d.recallPushes(context.Background()); err != nil {
+		d.opts.logger().Error("pushed values cannot be read", "error", err.Error())
+	}
+	d.reload = ReloadStatus{Success: true, Time: time.Now(), Error: d.reload.Error}
+	if d.reload.Error != "" {
+		d.reload.Success = false
+	}
+	d.engine.emit(DaemonStarted{Sources: len(d.sources), Sinks: len(d.sinks), LastGood: d.reload.Error != ""})
+	d.checkReady()
+}
+
+// loop turns until ctx ends: it takes in what came, does what is due, and waits.
+func (d *Daemon) loop(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	reload := d.watchConfiguration(ctx)
+	for ctx.Err() == nil {
+		d.turn()
+		wait, ok := d.timers.Next()
+		if !ok {
+			wait = time.Hour
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-d.wake:
+		case next := <-reload:
+			d.reconfigure(next)
+		}
+	}
+}
+
+// turn takes in the mail, does what is due, lets work in and hands what is gathered to the
+// committer.
+func (d *Daemon) turn() {
+	for {
+		d.mailMutex.Lock()
+		mail := d.mail
+		d.mail = nil
+		d.mailMutex.Unlock()
+		for _, f := range mail {
+			f()
+		}
+		if !d.stopping {
+			for _, key := range d.timers.Due() {
+				d.due(key)
+			}
+		}
+		d.admit()
+		d.flush()
+		d.mailMutex.Lock()
+		more := len(d.mail) > 0
+		d.mailMutex.Unlock()
+		if !more {
+			return
+		}
+	}
+}
+
+func (d *Daemon) due(key any) {
+	switch it := key.(type) {
+	case *sourceItem:
+		d.sourceDue(it)
+	case *sinkItem:
+		if it.removed {
+			d.decideRemoval(it)
+		} else {
+			d.touch(it, causeTimer)
+		}
+	case timerName:
+		if it == pauseTimer {
+			d.endPauses()
+		}
+	}
+}
+
+// admit starts the jobs for which there is room.
+func (d *Daemon) admit() {
+	for !d.stopping {
+		it, ok := d.looks.Take()
+		if !ok {
+			break
+		}
+		d.look(it)
+	}
+	for !d.stopping {
+		it, ok := d.renders.Take()
+		if !ok {
+			break
+		}
+		d.render(it)
+	}
+	for {
+		it, ok := d.delivers.Take()
+		if !ok {
+			break
+		}
+		d.deliver(it)
+	}
+}
+
+// post hands something to the loop, from any goroutine. It never blocks.
+func (d *Daemon) post(f func()) {
+	d.mailMutex.Lock()
+	d.mail = append(d.mail, f)
+	d.mailMutex.Unlock()
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// call runs f in the loop and waits for it. Once the loop has ended it returns an error.
+func (d *Daemon) call(ctx context.Context, f func()) error {
+	finished := make(chan struct{})
+	d.post(func() { f(); close(finished) })
+	select {
+	case <-finished:
+		return nil
+	case <-d.done:
+		return errors.New("the daemon has stopped")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// drain waits for deliveries and commits under way. When the grace period ends, what still
+// runs is cut short; its intent stays open in the ledger.
+func (d *Daemon) drain(cut context.CancelFunc) {
+	d.stopping = true
+	d.engine.emit(DaemonStopping{Grace: d.watch.Grace})
+	over := time.NewTimer(d.watch.Grace)
+	defer over.Stop()
+	late := false
+	for {
+		d.turn()
+		busy := d.delivers.Running() > 0 || d.writing || d.looks.Running() > 0 || d.renders.Running() > 0
+		if !busy && (d.tx.empty() || d.trouble != nil) {
+			return
+		}
+		select {
+		case <-d.wake:
+		case <-over.C:
+			if late {
+				return
+			}
+			late = true
+			d.parked = d.delivers.Running()
+			cut()
+			over.Reset(d.watch.Grace)
+		}
+	}
+}
+
+// publish hands an event to whoever subscribed; one who does not keep up loses the newest.
+func (d *Daemon) publish(ev Event) {
+	d.listenersMutex.Lock()
+	defer d.listenersMutex.Unlock()
+	for c := range d.listeners {
+		select {
+		case c <- ev:
+		default:
+		}
+	}
+}
+
+// Subscribe returns the events from now on. One who does not keep up with buffer events loses
+// the newest ones. cancel closes the channel.
+func (d *Daemon) Subscribe(buffer int) (events <-chan Event, cancel func()) {
+	c := make(chan Event, buffer)
+	d.listenersMutex.Lock()
+	d.listeners[c] = struct{}{}
+	d.listenersMutex.Unlock()
+	return c, sync.OnceFunc(func() {
+		d.listenersMutex.Lock()
+		delete(d.listeners, c)
+		d.listenersMutex.Unlock()
+		close(c)
+	})
+}
+
+// Ready reports whether every source was tried once.
+func (d *Daemon) Ready() bool { return d.ready.Load() }
+
+func (d *Daemon) checkReady() {
+	if d.untried <= 0 && d.ready.CompareAndSwap(false, true) {
+		d.engine.emit(DaemonReady{Elapsed: time.Since(d.started)})
+	}
+}
+
+// install makes the running configuration's items. Those of before whose nodes are equal go
+// on as they are; the others are looked at again.
+func (d *Daemon) install(keep func(old, now *node) bool) {
+	prog := d.engine.prog
+	d.users = usersOf(prog)
+	d.limits = d.askLimits()
+	now := time.Now()
+	var fresh []*sourceItem
+	var touched []*sinkItem
+	for _, a := range prog.graph.Nodes() {
+		n := prog.nodes[a]
+		switch a.Type {
+		case address.Source:
+			it := d.sources[a]
+			switch {
+			case it == nil:
+				it = &sourceItem{addr: a, node: n, state: StateWaiting, since: now}
+				d.sources[a] = it
+				d.untried++
+				fresh = append(fresh, it)
+			case keep != nil && keep(it.node, n):
+				it.node = n
+			default:
+				d.unwatch(it)
+				it.node, it.judged, it.delay = n, "", 0
+				fresh = append(fresh, it)
+			}
+		case address.Sink:
+			it := d.sinks[a]
+			switch {
+			case it == nil:
+				it = &sinkItem{addr: a, node: n, state: StateWaiting}
+				d.sinks[a] = it
+				touched = append(touched, it)
+			case keep != nil && keep(it.node, n) && !it.removed:
+				it.node = n
+			default:
+				d.unwatchSink(it)
+				it.node, it.removed = n, false
+				delete(d.approvals, a)
+				touched = append(touched, it)
+			}
+		}
+	}
+	for _, it := range touched {
+		it.dirty = true
+	}
+	d.removeOthers()
+	d.prepareSources(fresh)
+	for _, it := range touched {
+		d.touch(it, causeStart)
+	}
+	d.publishReceivers()
+}
+
+// usersOf lists for each source and sink the sources and sinks that are to be looked at again
+// when it changes.
+func usersOf(p *program) map[address.Address][]address.Address {
+	out := map[address.Address][]address.Address{}
+	for _, a := range p.graph.Nodes() {
+		if a.Type != address.Source && a.Type != address.Sink {
+			continue
+		}
+		n := p.nodes[a]
+		seen := map[address.Address]bool{}
+		add := func(list []address.Address) {
+			for _, b := range list {
+				if !seen[b] {
+					seen[b] = true
+					out[b] = append(out[b], a)
+				}
+			}
+		}
+		add(n.sources)
+		add(n.sinks)
+		for _, r := range n.rules {
+			add(p.nodes[r].sources)
+			add(p.nodes[r].sinks)
+		}
+	}
+	return out
+}
+
+// askLimits makes the rate limits askable.
+func (d *Daemon) askLimits() map[string]plan.Limiter {
+	o := d.engine.newObserver(d.store, d.ledger, time.Now(), PlanOptions{})
+	limits, diags := o.limiters()
+	for _, diag := range diags {
+		d.opts.logger().Error("rate limit cannot be used", "error", diag.Error())
+	}
+	return limits
+}
+
+// sceneOf shows a node the part of the world that it depends on.
+func (d *Daemon) sceneOf(n *node) *scene {
+	e := d.engine
+	o := &observer{
+		engine: e, prog: e.prog, quiet: true, reader: d.reader, now: time.Now(),
+		ledger:  &state.Ledger{Lineage: d.ledger.Lineage, Serial: d.ledger.Serial, Shared: maps.Clone(d.ledger.Shared)},
+		values:  values{},
+		choices: map[address.Address]plan.Choice{},
+		reasons: map[address.Address]string{},
+
+		identities: map[address.Address]string{},
+	}
+	s := &scene{observer: o, cache: d.cache}
+	o.scene = s
+	o.ledger.Sources = map[address.Address]*state.Source{}
+	o.ledger.Sinks = map[address.Address]*state.Sink{}
+	show := func(m *node) {
+		for _, a := range m.sources {
+			d.showSource(s, a)
+		}
+		for _, a := range m.sinks {
+			d.showSink(s, a)
+		}
+	}
+	show(n)
+	for _, list := range [][]address.Address{n.rules, n.detectors, n.limits} {
+		for _, a := range list {
+			show(e.prog.nodes[a])
+		}
+	}
+	if n.addr.Type == address.Source {
+		if row := d.ledger.Sources[n.addr]; row != nil {
+			o.ledger.Sources[n.addr] = row
+		}
+	} else if row := d.ledger.Sinks[n.addr]; row != nil {
+		o.ledger.Sinks[n.addr] = row
+	}
+	for _, a := range n.written {
+		if o.secret == nil {
+			o.secret = map[address.Address]bool{}
+		}
+		o.secret[a] = writesSecret(d.ledger.Sinks[a])
+	}
+	return s
+}
+
+// writesSecret reports whether what a sink wrote last, or is writing, is sensitive.
+func writesSecret(row *state.Sink) bool {
+	if row == nil {
+		return false
+	}
+	for _, delivery := range []*state.Delivery{row.Acknowledged, row.Pending} {
+		if delivery != nil && isKeyed(delivery.Fingerprint) {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *Daemon) showSource(s *scene, a address.Address) {
+	it := d.sources[a]
+	if it == nil {
+		return
+	}
+	if _, shown := s.choices[a]; shown {
+		return
+	}
+	row := d.ledger.Sources[a]
+	if row != nil {
+		s.ledger.Sources[a] = row
+	}
+	c := plan.Choice{Standing: it.standing, Problem: it.problem, Reason: it.reason, Value: it.fallback}
+	if row.Current() != nil {
+		c.Standing = plan.Accepted
+	}
+	if c.Standing == plan.Nothing || c.Standing == "" {
+		c.Standing = plan.Nothing
+		if c.Reason == "" {
+			c.Reason = "it was not looked at yet"
+		}
+		s.reasons[a] = c.Reason
+	}
+	s.choices[a] = c
+}
+
+func (d *Daemon) showSink(s *scene, a address.Address) {
+	it := d.sinks[a]
+	if it == nil {
+		return
+	}
+	if row := d.ledger.Sinks[a]; row != nil {
+		s.ledger.Sinks[a] = row
+	}
+	if it.exposed != nilValue {
+		s.values[a] = it.exposed
+	}
+	w := it.waiting
+	if w == nil && it.busy() {
+		w = &plan.Wait{Kind: plan.BlockedBy, On: a.String(), Reason: fmt.Sprintf("it waits for %s, which is not finished", a)}
+	}
+	s.seeds = append(s.seeds, seed{a, it.wanted, w})
+}
+
+// sweep removes what deliveries that were killed left beside their targets.
+func (d *Daemon) sweep() {
+	r := &run{recorder: recorder{ledger: d.ledger}, engine: d.engine, store: d.store}
+	r.sweep(d.lookCtx)
+	for _, diag := range r.diags {
+		d.opts.logger().Warn("temporary file is left", "detail", diag.Detail)
+	}
+}
+
+// stopWatching ends every notification.
+func (d *Daemon) stopWatching() {
+	for _, it := range d.sources {
+		d.unwatch(it)
+	}
+	for _, it := range d.sinks {
+		d.unwatchSink(it)
+	}
+}
+
+// spread returns when the n-th of some sources is looked at for the first time: at once where
+// there are few, and never all at the same moment.
+func spread(n, all int) time.Duration {
+	if all <= maxFetches {
+		return time.Duration(n) * time.Millisecond
+	}
+	return time.Duration(float64(n)*float64(startSpread)*(0.5+rand.Float64())) / 10 * 10
+}
+
+// history returns the newest entries first.
+func (d *Daemon) History(ctx context.Context, of address.Address, limit int) ([]state.Entry, error) {
+	return d.store.History(ctx, of, limit)
+}
+
+// pid is the process the daemon runs in.
+func pid() int { return os.Getpid() }
+
+// sortedKeys returns the addresses of a map in order.
+func sortedKeys[V any](m map[address.Address]V) []address.Address {
+	return slices.SortedFunc(maps.Keys(m), address.Address.Compare)
+}

@@ -1,0 +1,216 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"tidegate/engine/state"
+	"tidegate/hclspec/address"
+)
+
+// transaction gathers what is to be written in one commit. Of each row it holds the newest,
+// so that it does not grow while the state cannot be written.
+type transaction struct {
+	since         time.Time
+	sources       map[address.Address]*state.Source
+	sinks         map[address.Address]*state.Sink
+	deleteSources map[address.Address]bool
+	deleteSinks   map[address.Address]bool
+	shared        map[string]state.Counter
+	documents     map[string]*state.Document // nil to delete one
+	blobs         map[string]state.Blob
+	history       []state.Entry
+	replays       []replay // to be remembered with it
+	urgent        bool     // somebody waits for it: it is not held back
+	after         []func() // run by the loop once it is durable
+}
+
+// historyHeld bounds the history that waits for a state which cannot be written.
+const historyHeld = 1000
+
+func newTransaction() *transaction {
+	return &transaction{
+		sources: map[address.Address]*state.Source{}, sinks: map[address.Address]*state.Sink{},
+		deleteSources: map[address.Address]bool{}, deleteSinks: map[address.Address]bool{},
+		shared: map[string]state.Counter{}, documents: map[string]*state.Document{}, blobs: map[string]state.Blob{},
+	}
+}
+
+func (t *transaction) empty() bool {
+	return len(t.sources)+len(t.sinks)+len(t.deleteSources)+len(t.deleteSinks)+len(t.shared)+len(t.documents)+len(t.history)+len(t.replays)+len(t.after) == 0
+}
+
+// add takes in what a recorder wrote.
+func (t *transaction) add(b *state.Batch) {
+	for _, row := range b.Sources {
+		t.sources[row.Address] = row
+		delete(t.deleteSources, row.Address)
+	}
+	for _, row := range b.Sinks {
+		t.sinks[row.Address] = row
+		delete(t.deleteSinks, row.Address)
+	}
+	for _, a := range b.DeleteSources {
+		delete(t.sources, a)
+		t.deleteSources[a] = true
+	}
+	for _, a := range b.DeleteSinks {
+		delete(t.sinks, a)
+		t.deleteSinks[a] = true
+	}
+	for name, c := range b.Shared {
+		t.shared[name] = c
+	}
+	for _, doc := range b.Documents {
+		t.documents[doc.Name] = doc
+	}
+	for _, name := range b.DeleteDocuments {
+		t.documents[name] = nil
+	}
+	for _, blob := range b.Blobs {
+		t.blobs[blob.Hash] = blob
+	}
+	t.history = append(t.history, b.History...)
+	t.history = t.history[max(0, len(t.history)-historyHeld):]
+}
+
+// under puts an older transaction that failed below this one.
+func (t *transaction) under(old *transaction) {
+	newer := *t
+	*t = *old
+	t.add(newer.batch())
+	t.after = append(old.after, newer.after...)
+	t.replays = append(old.replays, newer.replays...)
+	t.urgent = old.urgent || newer.urgent
+}
+
+// batch is what is written. Rows are copied, since the store numbers them while workers read ours.
+func (t *transaction) batch() *state.Batch {
+	b := &state.Batch{Shared: t.shared, History: t.history}
+	for _, row := range t.sources {
+		c := *row
+		b.Sources = append(b.Sources, &c)
+	}
+	for _, row := range t.sinks {
+		c := *row
+		b.Sinks = append(b.Sinks, &c)
+	}
+	for a := range t.deleteSources {
+		b.DeleteSources = append(b.DeleteSources, a)
+	}
+	for a := range t.deleteSinks {
+		b.DeleteSinks = append(b.DeleteSinks, a)
+	}
+	for name, doc := range t.documents {
+		if doc == nil {
+			b.DeleteDocuments = append(b.DeleteDocuments, name)
+		} else {
+			b.Documents = append(b.Documents, doc)
+		}
+	}
+	for _, blob := range t.blobs {
+		b.Blobs = append(b.Blobs, blob)
+	}
+	return b
+}
+
+// record puts rows into the transaction that is being gathered, and their bytes where readers
+// find them until they are stored.
+func (d *Daemon) record(b *state.Batch) {
+	if b.Empty() {
+		return
+	}
+	if d.tx.empty() {
+		d.tx.since = time.Now()
+	}
+	d.reader.add(b.Blobs)
+	d.tx.add(b)
+}
+
+// afterCommit runs f once everything gathered so far is durable.
+func (d *Daemon) afterCommit(f func()) {
+	if d.tx.empty() {
+		d.tx.since = time.Now()
+	}
+	d.tx.after = append(d.tx.after, f)
+}
+
+// flush hands what is gathered to the committer, unless it is busy: then more gathers, and
+// one sync serves all of it. An acceptance waits a moment for the intents that follow from it.
+func (d *Daemon) flush() {
+	if d.writing || d.tx.empty() {
+		return
+	}
+	if d.trouble != nil {
+		if _, waits := d.timers.Left(commitTimer); waits {
+			return
+		}
+	} else if d.renders.Running()+d.renders.Waiting() > 0 && !d.stopping && !d.tx.urgent {
+		if left := gatherCommit - time.Since(d.tx.since); left > 0 {
+			d.timers.Set(commitTimer, left)
+			return
+		}
+	}
+	t := d.tx
+	d.tx = newTransaction()
+	d.replays.write(t)
+	d.writing = true
+	d.commits <- t
+}
+
+// committer makes one transaction after the other durable.
+func (d *Daemon) committer() {
+	for t := range d.commits {
+		err := d.store.Commit(context.Background(), t.batch())
+		d.post(func() { d.committed(t, err) })
+	}
+}
+
+func (d *Daemon) committed(t *transaction, err error) {
+	d.writing = false
+	if err != nil {
+		d.cannotWrite(t, err)
+		return
+	}
+	d.ledger.Serial = d.store.Serial()
+	gone := make([]state.Blob, 0, len(t.blobs))
+	for hash, blob := range t.blobs {
+		if _, again := d.tx.blobs[hash]; !again {
+			gone = append(gone, blob)
+		}
+	}
+	d.reader.remove(gone)
+	if d.trouble != nil {
+		d.canWrite()
+	}
+	for _, f := range t.after {
+		f()
+	}
+}
+
+// cannotWrite stops what is new: nothing is touched that could not be accounted for.
+func (d *Daemon) cannotWrite(t *transaction, err error) {
+	d.tx.under(t)
+	d.pause = min(max(commitPause, 2*d.pause), commitLonger)
+	d.timers.Set(commitTimer, d.pause)
+	first := d.trouble == nil
+	d.trouble = err
+	if first {
+		d.engine.emit(StateTrouble{Err: err.Error()})
+	}
+}
+
+// canWrite goes on where cannotWrite stopped.
+func (d *Daemon) canWrite() {
+	d.trouble, d.pause = nil, 0
+	d.engine.emit(StateTrouble{})
+	for _, it := range d.sources {
+		if it.held {
+			it.held = false
+			d.ask(it)
+		}
+	}
+	for _, it := range d.sinks {
+		d.consider(it)
+	}
+}

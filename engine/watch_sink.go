@@ -1,0 +1,605 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"tidegate/engine/plan"
+	"tidegate/engine/state"
+	"tidegate/hclspec/address"
+	"tidegate/providers"
+)
+
+// phase is what is being done for a sink. At most one thing is.
+type phase int
+
+const (
+	idle       phase = iota
+	rendering        // a worker evaluates it and reads its target
+	committing       // its intent is on its way to the state
+	delivering       // a worker delivers
+)
+
+// cause says why a sink is looked at again.
+type cause int
+
+const (
+	causeStart    cause = iota // it is new, or configured anew
+	causeInput                 // a source it is made from moved
+	causeUpstream              // a sink it depends on moved
+	causeDrift                 // its target may have been changed
+	causeTimer                 // something was due
+)
+
+// sinkItem is what the loop knows of one sink beside its row in the ledger.
+type sinkItem struct {
+	addr address.Address
+	node *node // nil for one that was removed and whose target is to be deleted
+
+	phase    phase
+	dirty    bool             // to be looked at (again)
+	drift    bool             // because of its target: also while what it depends on is busy
+	removed  bool             // no longer declared
+	approved bool             // its target may be deleted
+	change   *plan.SinkChange // what is being delivered
+	before   *state.Sink      // the row before its intent
+	redact   *redactor
+
+	exposed cty.Value   // what expressions see of it, NilVal if nobody looks
+	wanted  plan.Action // of the newest decision
+	waiting *plan.Wait  // why that is not done; of one that failed too
+	settle  providers.Settle
+	firstIn time.Time // when the first of the inputs moved that it settles for, else zero
+	due     time.Time // of settling
+
+	failures int // in a row
+	class    providers.Class
+	retryAt  time.Time
+	limitAt  time.Time
+	driftAt  time.Time
+	interval time.Duration // of looking for drift
+	watching string        // the target that is watched
+	stop     func()
+	repairs  []time.Time // the newest ones
+	calmAt   time.Time   // until when a fight with another writer is left alone
+
+	path                                   string // that it writes, where that comes out of data
+	state, reason                          string
+	target                                 string
+	lastError                              string
+	lastErrorTime                          time.Time
+	deliveries, errorsSeen, repaired, puts int64
+}
+
+// busy reports whether users of a sink cannot know yet what becomes of it.
+func (it *sinkItem) busy() bool { return it.phase != idle || it.dirty }
+
+// Times of sinks.
+const (
+	retryFirst   = time.Second // after a failed delivery, with all its attempts; it doubles
+	retryLongest = 5 * time.Minute
+	newerTries   = 3 // failures in a row after which newer content waits for its turn too
+	fightRepairs = 5 // within fightWindow are a fight with another writer
+	fightWindow  = time.Minute
+	fightPause   = 10 * time.Minute
+	safetyDrift  = 30 * time.Minute // between looks at a target whose changes are notified
+)
+
+// touch marks a sink as to be looked at.
+func (d *Daemon) touch(it *sinkItem, why cause) {
+	it.dirty = true
+	switch why {
+	case causeDrift:
+		it.drift = true
+	case causeInput:
+		if it.settle.Min != "" {
+			now := time.Now()
+			if it.firstIn.IsZero() {
+				it.firstIn = now
+			}
+			longest := it.settle.Max.Value()
+			if longest == 0 {
+				longest = 10 * it.settle.Min.Value()
+			}
+			it.due = earlier(now.Add(it.settle.Min.Value()), it.firstIn.Add(longest))
+		}
+	}
+	d.consider(it)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// consider puts a sink before a worker if it is to be looked at and nothing speaks against it.
+func (d *Daemon) consider(it *sinkItem) {
+	if !it.dirty || it.phase != idle || it.removed || it.node == nil || d.stopping || d.trouble != nil {
+		return
+	}
+	if wait := time.Until(it.due); !it.firstIn.IsZero() && wait > 0 && !it.drift {
+		d.sinkState(it, StateSettling, fmt.Sprintf("waits until its inputs were quiet for %s", it.settle.Min), time.Time{})
+		d.timers.Set(it, wait)
+		return
+	}
+	if !it.drift && slices.ContainsFunc(it.node.sinks, func(a address.Address) bool {
+		up := d.sinks[a]
+		return up != nil && up.busy()
+	}) {
+		return // what it depends on says when it has finished
+	}
+	if it.due.IsZero() || !time.Now().Before(it.due) {
+		it.firstIn, it.due = time.Time{}, time.Time{}
+		it.dirty = false
+	}
+	it.drift = false
+	it.phase = rendering
+	d.renders.Add(it, "")
+}
+
+// decision is what a worker found out about a sink.
+type decision struct {
+	node    *node
+	r       *rendered
+	change  *plan.SinkChange
+	waits   *plan.Wait
+	exposed cty.Value
+	redact  *redactor
+	sink    providers.Sink
+	err     error
+}
+
+// render starts a worker that decides about a sink.
+func (d *Daemon) render(it *sinkItem) {
+	s := d.sceneOf(it.node)
+	limits := d.limits
+	n := it.node
+	d.work.Go(func() {
+		ctx, cancel := context.WithTimeout(d.lookCtx, longestRead)
+		defer cancel()
+		x := s.decide(ctx, n, limits)
+		d.post(func() {
+			d.renders.Done("")
+			d.decided(it, x)
+		})
+	})
+}
+
+// decide evaluates a sink, reads its target and compares.
+func (s *scene) decide(ctx context.Context, n *node, limits map[string]plan.Limiter) (x *decision) {
+	x = &decision{node: n}
+	defer func() {
+		if r := recover(); r != nil {
+			x.err = fmt.Errorf("internal error: %v", r)
+		}
+	}()
+	s.prepareNode(ctx, n)
+	needed := n.kind.Name == "exec" || n.kind.Name == "http"
+	for _, a := range n.sources {
+		if _, ok := s.values[a]; !ok && needed {
+			s.values[a] = s.standing(ctx, s.prog.nodes[a])
+		}
+	}
+	s.limits = plan.NewLimits(limits, s.ledger, s.now)
+	s.compute = plan.NewComputation(s.ledger, s.limits, s.now, false)
+	for _, up := range s.seeds {
+		s.compute.Seed(up.address, up.wanted, up.wait)
+	}
+	x.r = s.observer.render(ctx, n)
+	x.sink = x.r.sink
+	x.change = s.compute.Sink(x.r.SinkObservation)
+	if x.change.Delivery != nil {
+		s.fill(ctx, n, x.r, x.change)
+	}
+	x.waits = s.compute.Waits(n.addr)
+	x.exposed = x.r.exposed
+	x.redact = newRedactor(s.prog, &plan.Plan{Sinks: []*plan.SinkChange{x.change}})
+	// Nobody shows these any more, and the change may wait long.
+	x.change.Before, x.change.After, x.change.Lines = plan.Value{}, plan.Value{}, nil
+	return x
+}
+
+// decided takes in what a worker found out, and does it if nothing speaks against it.
+func (d *Daemon) decided(it *sinkItem, x *decision) {
+	it.phase = idle
+	if d.stopping {
+		return
+	}
+	if it.node != x.node { // reconfigured or removed meanwhile
+		d.touch(it, causeStart)
+		return
+	}
+	if x.err != nil {
+		d.sinkFailed(it, x.err.Error())
+		d.settled(it)
+		return
+	}
+	c := x.change
+	d.meetSink(it, x)
+	moved := d.expose(it, x.exposed)
+	wanted, waiting := it.wanted, it.waiting
+	it.wanted, it.waiting = c.Wanted, x.waits
+	it.limitAt = time.Time{}
+	b := &state.Batch{}
+	rec := recorder{ledger: d.ledger, limits: d.limits}
+	switch {
+	case c.Remember:
+		rec.remember(c, b)
+	case c.Baseline != nil && d.ledger.Sinks[it.addr] != nil:
+		row := d.ledger.Sinks[it.addr].Clone()
+		row.Acknowledged.Triggers = c.Baseline
+		rec.save(b, row)
+	}
+	d.record(b)
+	if !d.withheld(it, c) {
+		d.dispatch(it, x)
+		return
+	}
+	if moved || wanted != it.wanted || !sameWait(waiting, it.waiting) {
+		d.wakeUsers(it.addr, causeUpstream)
+	}
+	d.settled(it)
+}
+
+// takenPath reports whether another sink writes the same path, where that came out of data.
+func (d *Daemon) takenPath(it *sinkItem) bool {
+	if it.path == "" {
+		return false
+	}
+	for _, other := range d.sinks {
+		if other == it || other.removed || other.node == nil || other.path != it.path && other.node.writes != it.path {
+			continue
+		}
+		if other.node.writes == it.path || other.addr.Compare(it.addr) < 0 {
+			it.waiting = &plan.Wait{Kind: plan.RejectedByOwn, Reason: fmt.Sprintf("%s writes the same path", other.addr)}
+			d.sinkState(it, StateRejected, it.waiting.Reason, time.Time{})
+			return true
+		}
+	}
+	return false
+}
+
+func sameWait(a, b *plan.Wait) bool {
+	return a == b || a != nil && b != nil && *a == *b
+}
+
+// expose keeps what expressions see of a sink, and reports whether it moved.
+func (d *Daemon) expose(it *sinkItem, v cty.Value) bool {
+	if !it.node.used {
+		return false
+	}
+	moved := it.exposed == nilValue || !it.exposed.RawEquals(v)
+	it.exposed = v
+	return moved
+}
+
+// withheld reports whether a decided action is not carried out now, and says why.
+func (d *Daemon) withheld(it *sinkItem, c *plan.SinkChange) bool {
+	now := time.Now()
+	switch {
+	case c.Action == plan.NoOp:
+		d.noteIdle(it, c)
+		return true
+	case !it.firstIn.IsZero() && now.Before(it.due) && !c.Repair:
+		return true // looked at for its target's sake while it settles
+	case d.takenPath(it):
+		return true
+	case d.isPaused(it.addr) != nil:
+		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: it.addr.String() + " is paused"}
+		d.sinkState(it, StatePaused, pauseReason(d.isPaused(it.addr)), time.Time{})
+		return true
+	case c.Repair && d.fights(it, now):
+		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: it.addr.String() + " is changed by another writer again and again"}
+		d.sinkState(it, StateFighting, fmt.Sprintf("another writer keeps changing %s; it is left alone until %s", it.target, it.calmAt.Format(time.RFC3339)), it.calmAt)
+		return true
+	case now.Before(it.retryAt) && !d.supersedes(it, c):
+		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: fmt.Sprintf("%s failed: %s", it.addr, it.lastError)}
+		d.sinkState(it, StateFailed, it.lastError, it.retryAt)
+		return true
+	}
+	rec := recorder{ledger: d.ledger, limits: d.limits}
+	if c.Action.Delivers() && c.Action != plan.Delete {
+		if until, which := rec.limited(c); until.After(now) {
+			it.limitAt = until
+			it.puts++
+			it.waiting = &plan.Wait{Kind: plan.Deferred, On: which, Until: until, Reason: fmt.Sprintf("%s lets the next delivery pass at %s", which, until.UTC().Format(time.RFC3339))}
+			d.sinkState(it, StateDeferred, it.waiting.Reason, until)
+			return true
+		}
+	}
+	return false
+}
+
+// supersedes reports whether newer content need not wait for the time at which the failed one
+// is tried again: the target may well take it. A target that takes nothing is spared.
+func (d *Daemon) supersedes(it *sinkItem, c *plan.SinkChange) bool {
+	row := d.ledger.Sinks[it.addr]
+	if row == nil || row.Pending == nil || c.Delivery == nil || row.Pending.Fingerprint == c.Delivery.Fingerprint {
+		return false
+	}
+	return it.class == providers.ClassPermanent || it.failures < newerTries
+}
+
+// fights counts repairs, and reports whether another writer keeps undoing them.
+func (d *Daemon) fights(it *sinkItem, now time.Time) bool {
+	if now.Before(it.calmAt) {
+		return true
+	}
+	it.repairs = append(slices.DeleteFunc(it.repairs, func(t time.Time) bool { return now.Sub(t) > fightWindow }), now)
+	if len(it.repairs) <= fightRepairs {
+		return false
+	}
+	it.repairs, it.calmAt = nil, now.Add(fightPause)
+	return true
+}
+
+// noteIdle says in what state a sink is that nothing is done for.
+func (d *Daemon) noteIdle(it *sinkItem, c *plan.SinkChange) {
+	switch w := c.Wait; {
+	case w == nil && c.Drift != nil && c.Drift.Policy == "warn":
+		d.sinkState(it, StateDrifted, "its target was changed by somebody else, and on_drift is warn", time.Time{})
+	case w == nil:
+		d.sinkState(it, StateOK, "", time.Time{})
+	case w.Kind == plan.Deferred:
+		it.limitAt = w.Until
+		it.puts++
+		d.sinkState(it, StateDeferred, w.Reason, w.Until)
+	case w.Kind == plan.RejectedByOwn:
+		d.sinkState(it, StateRejected, w.Reason, time.Time{})
+	case d.firstLooks(it):
+		d.sinkState(it, StateWaiting, w.Reason, time.Time{})
+	default:
+		d.sinkState(it, StateBlocked, w.Reason, time.Time{})
+	}
+}
+
+// firstLooks reports whether a source that a sink is made from was never looked at.
+func (d *Daemon) firstLooks(it *sinkItem) bool {
+	return slices.ContainsFunc(it.node.sources, func(a address.Address) bool {
+		src := d.sources[a]
+		return src != nil && !src.tried
+	})
+}
+
+// dispatch writes the intent down and delivers once it is durable.
+func (d *Daemon) dispatch(it *sinkItem, x *decision) {
+	c := x.change
+	b := &state.Batch{}
+	rec := recorder{ledger: d.ledger, limits: d.limits}
+	if c.Action == plan.Adopt {
+		rec.adopt(c, b)
+		d.record(b)
+		it.phase = committing
+		d.afterCommit(func() {
+			d.engine.emit(DeliveryFinished{Address: it.addr, Action: c.Action, Target: c.Target})
+			d.delivered(it, c, 0)
+		})
+		return
+	}
+	it.change, it.redact = c, x.redact
+	it.before = nil
+	if c.Action != plan.Delete {
+		it.before = rec.intend(c, b)
+	}
+	d.record(b)
+	it.phase = committing
+	d.sinkState(it, StateDelivering, "", time.Time{})
+	d.afterCommit(func() { d.delivers.Add(it, "") })
+}
+
+// deliver starts a worker that carries a delivery to its target.
+func (d *Daemon) deliver(it *sinkItem) {
+	it.phase = delivering
+	c, e := it.change, d.engine
+	k := &courier{engine: e, redact: it.redact, hard: d.hardCtx}
+	e.emit(DeliveryStarted{Address: c.Address, Action: c.Action, Target: c.Target, Delivery: deliveryID(c)})
+	d.work.Go(func() {
+		o := outcome{change: c, err: errors.New("internal error")}
+		func() {
+			defer func() {
+				if r := recover(); r != nil {
+					o.err = fmt.Errorf("internal error: %v", r)
+				}
+			}()
+			o = k.deliver(d.lookCtx, c)
+		}()
+		d.post(func() {
+			d.delivers.Done("")
+			d.outcome(it, o)
+		})
+	})
+}
+
+// outcome writes down what became of a delivery.
+func (d *Daemon) outcome(it *sinkItem, o outcome) {
+	b := &state.Batch{}
+	o.before = it.before
+	rec := recorder{ledger: d.ledger, limits: d.limits}
+	if d.hardCtx.Err() != nil && o.err != nil && !o.parked {
+		// Cut short: what reached the target is unknown, as the intent already says.
+		it.phase = idle
+		return
+	}
+	rec.record(o, b)
+	d.record(b)
+	it.phase = committing
+	c := o.change
+	d.afterCommit(func() {
+		switch {
+		case o.parked:
+			it.phase = idle
+		case o.err != nil:
+			d.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Err: o.err.Error(), Elapsed: o.elapsed})
+			it.class = o.class
+			d.deliveryFailed(it, o)
+		default:
+			d.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Elapsed: o.elapsed})
+			d.delivered(it, c, o.elapsed)
+		}
+	})
+}
+
+func (d *Daemon) delivered(it *sinkItem, c *plan.SinkChange, _ time.Duration) {
+	it.phase = idle
+	it.change, it.redact, it.before = nil, nil, nil
+	it.failures, it.retryAt, it.lastError = 0, time.Time{}, ""
+	it.wanted, it.waiting = plan.NoOp, nil
+	it.deliveries++
+	if c.Repair {
+		it.repaired++
+	} else {
+		it.repairs, it.calmAt = nil, time.Time{}
+	}
+	if c.Action == plan.Delete {
+		d.forgetSink(it)
+		return
+	}
+	d.sinkState(it, StateOK, "", time.Time{})
+	d.wakeUsers(it.addr, causeUpstream)
+	d.settled(it)
+}
+
+func (d *Daemon) deliveryFailed(it *sinkItem, o outcome) {
+	it.phase = idle
+	it.change, it.redact, it.before = nil, nil, nil
+	d.sinkFailed(it, o.err.Error())
+	if o.after > 0 {
+		it.retryAt = later(it.retryAt, time.Now().Add(min(o.after, time.Hour)))
+	}
+	d.wakeUsers(it.addr, causeUpstream)
+	d.settled(it)
+}
+
+// sinkFailed notes a failure and when it is tried again.
+func (d *Daemon) sinkFailed(it *sinkItem, reason string) {
+	it.failures++
+	it.errorsSeen++
+	it.lastError, it.lastErrorTime = reason, time.Now()
+	wait := min(retryLongest, retryFirst<<min(it.failures-1, 20))
+	wait = wait/2 + time.Duration(rand.Int64N(int64(wait/2)))
+	it.retryAt = time.Now().Add(wait)
+	it.wanted = plan.Update
+	it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: fmt.Sprintf("%s failed: %s", it.addr, reason)}
+	d.sinkState(it, StateFailed, reason, it.retryAt)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// settled ends one round for a sink: it goes again if something moved meanwhile, else those
+// that waited for it go on.
+func (d *Daemon) settled(it *sinkItem) {
+	d.arm(it)
+	if it.removed && it.phase == idle {
+		d.decideRemoval(it)
+		return
+	}
+	if it.dirty {
+		d.consider(it)
+		if it.busy() {
+			return
+		}
+	}
+	for _, user := range d.users[it.addr] {
+		if snk := d.sinks[user]; snk != nil && snk.dirty {
+			d.consider(snk)
+		}
+	}
+}
+
+// arm sets a sink's timer to the earliest of what is due.
+func (d *Daemon) arm(it *sinkItem) {
+	if it.interval > 0 && it.driftAt.IsZero() {
+		it.driftAt = time.Now().Add(it.interval + time.Duration(rand.Int64N(int64(it.interval/4+1))))
+	}
+	var next time.Time
+	for _, t := range []time.Time{it.retryAt, it.limitAt, it.due, it.calmAt, it.driftAt} {
+		if !t.IsZero() && t.After(time.Now()) {
+			next = earlier(next, t)
+		}
+	}
+	if !it.driftAt.IsZero() && !it.driftAt.After(time.Now()) {
+		it.driftAt = time.Time{}
+	}
+	if next.IsZero() {
+		d.timers.Stop(it)
+		return
+	}
+	d.timers.Set(it, time.Until(next))
+}
+
+// meetSink learns what a decision shows of the sink's settings, and watches its target.
+func (d *Daemon) meetSink(it *sinkItem, x *decision) {
+	r := x.r
+	if r.Target != "" {
+		it.target = r.Target
+	}
+	it.path = ""
+	if it.node.writes == "" {
+		it.path = r.path
+	}
+	s := r.settings
+	it.settle = providers.Settle{}
+	if s.Settle != nil {
+		it.settle = *s.Settle
+	}
+	it.driftAt = time.Time{}
+	if r.Opaque || x.sink == nil || s.OnDrift == "ignore" {
+		it.interval = 0
+		return
+	}
+	it.interval = s.DriftInterval.Value()
+	if w, ok := x.sink.(providers.Watcher); ok {
+		if it.stop == nil || it.watching != r.Target {
+			d.unwatchSink(it)
+			stop, err := w.Watch(func(providers.Change) { d.post(func() { d.targetMoved(it) }) })
+			if err == nil {
+				it.stop, it.watching = stop, r.Target
+			}
+		}
+		if it.stop != nil {
+			it.interval = max(it.interval, safetyDrift)
+		}
+	}
+}
+
+// targetMoved says that a target may have been changed; while we write it ourselves the end of
+// that says the same.
+func (d *Daemon) targetMoved(it *sinkItem) {
+	if it.removed || it.stop == nil {
+		return
+	}
+	d.touch(it, causeDrift)
+}
+
+func (d *Daemon) unwatchSink(it *sinkItem) {
+	if it.stop != nil {
+		it.stop()
+		it.stop = nil
+	}
+}
+
+// sinkState notes the state of a sink and tells of it when it changes; deliveries tell of themselves.
+func (d *Daemon) sinkState(it *sinkItem, to, reason string, until time.Time) {
+	from, before := it.state, it.reason
+	it.state, it.reason = to, reason
+	if from == to && (before == reason || to != StateBlocked) {
+		return
+	}
+	quiet := to == StateDelivering || to == StateOK && from == StateDelivering || to == StateFailed && from == StateDelivering || to == StateSettling || to == StateWaiting || from == StateWaiting && to == StateOK
+	if !quiet {
+		d.engine.emit(SinkState{Address: it.addr, From: from, To: to, Reason: reason, Until: until})
+	}
+}

@@ -1,0 +1,558 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"tidegate/engine/plan"
+	"tidegate/engine/state"
+	"tidegate/hclspec/address"
+	"tidegate/providers"
+)
+
+// nilValue is cty's zero value, under a name that does not shadow.
+var nilValue = cty.NilVal
+
+// sourceItem is what the loop knows of one source beside its row in the ledger.
+type sourceItem struct {
+	addr address.Address
+	node *node
+
+	queued   bool // it waits for a worker, or one looks
+	looking  bool
+	again    bool // something told of a change while it was looked at
+	gone     bool // it is no longer declared
+	tried    bool
+	held     bool // its look came while the state could not be written
+	poll     bool // the next look is at the origin, whatever was sent
+	group    string
+	judged   string
+	delay    time.Duration // of the wait before the newest look
+	lastLook time.Time
+
+	detectors []providers.Detector
+	threshold int
+	debounce  time.Duration
+	window    time.Duration // of flapping
+	longest   time.Duration // back-off
+	settling  time.Time     // since when it is being written in place, zero if it is not
+	stopWatch func()
+	watchable providers.Watcher
+
+	pushed *pushedValue // sent, durable, and not looked at
+	sent   *pushedValue // the newest one, perhaps not durable yet
+	due    time.Time    // of the next look, zero if only something tells
+
+	standing plan.Standing
+	problem  plan.Problem
+	reason   string
+	fallback cty.Value
+	state    string
+	since    time.Time // of the state
+	until    time.Time // of a deferral
+	identity string
+
+	lastSuccess, lastErrorTime             time.Time
+	lastError                              string
+	certificate                            time.Time
+	looks, changes, rejections, errorsSeen int64
+}
+
+// looked is what one look brought.
+type looked struct {
+	item *sourceItem
+	node *node
+	look *look
+	push *pushedValue
+	took time.Duration
+}
+
+// prepareSources makes detectors, arms notifications and spreads out the first looks.
+func (d *Daemon) prepareSources(items []*sourceItem) {
+	for i, it := range items {
+		it.standing, it.problem, it.reason = plan.Nothing, plan.NoProblem, ""
+		it.detectors = d.detectorsOf(it.node)
+		it.threshold, it.debounce, it.window, it.longest = paceOf(it.detectors)
+		it.group = ""
+		if src := d.engine.prog.static(it.node); src != nil {
+			d.meet(it, src)
+		}
+		d.schedule(it, spread(i, len(items)))
+	}
+}
+
+// meet learns from the instance what does not change with the data.
+func (d *Daemon) meet(it *sourceItem, src providers.Source) {
+	it.group = hostOf(src)
+	if id, ok := src.(providers.Identifier); ok && it.node.static != nil {
+		it.identity = shownUnless(it.node.static.values, id.Identity())
+	}
+	if it.group != "" {
+		d.circuit(it.group, it.longest)
+	}
+	w, ok := src.(providers.Watcher)
+	if ok && it.debounce > 0 && it.stopWatch == nil {
+		it.watchable = w
+		d.rewatch(it)
+	}
+}
+
+// rewatch asks for notification where there is none.
+func (d *Daemon) rewatch(it *sourceItem) {
+	if it.watchable == nil || it.stopWatch != nil || d.isPaused(it.addr) != nil {
+		return
+	}
+	stop, err := it.watchable.Watch(func(c providers.Change) {
+		d.post(func() { d.notified(it, c) })
+	})
+	if err != nil {
+		d.opts.logger().Warn("changes are not notified, only polled for", "address", it.addr.String(), "error", err.Error())
+		it.watchable = nil // until it is configured anew: each poll would say the same
+		return
+	}
+	it.stopWatch = stop
+}
+
+func (d *Daemon) unwatch(it *sourceItem) {
+	if it.stopWatch != nil {
+		it.stopWatch()
+		it.stopWatch = nil
+	}
+	it.watchable = nil
+}
+
+// detectorsOf returns a source's detectors: those it names, else the default of its kind.
+func (d *Daemon) detectorsOf(n *node) []providers.Detector {
+	var out []providers.Detector
+	p := d.engine.prog
+	for _, a := range n.detectors {
+		if m := p.nodes[a]; m != nil && m.static != nil && m.static.detector != nil {
+			out = append(out, m.static.detector)
+		}
+	}
+	if len(n.detectors) > 0 || len(n.kind.Detectors) == 0 {
+		return out
+	}
+	kind := d.opts.Registry.Kind("detector", n.kind.Detectors[0])
+	if kind == nil {
+		return out
+	}
+	values := cty.EmptyObjectVal
+	if n.static != nil && n.static.values.Type().HasAttribute("interval") {
+		values = cty.ObjectVal(map[string]cty.Value{"interval": n.static.values.GetAttr("interval")})
+	} else if s, ok := settingsOf(n); ok && s.Interval != "" {
+		values = cty.ObjectVal(map[string]cty.Value{"interval": cty.StringVal(string(s.Interval))})
+	}
+	detector, diags := p.detector(kind, values, n.addr)
+	if diags.HasErrors() {
+		d.opts.logger().Error("default detector cannot be made", "address", n.addr.String(), "error", diagnosticText(diags))
+		return out
+	}
+	return append(out, detector)
+}
+
+func settingsOf(n *node) (*providers.SourceSettings, bool) {
+	if n.static == nil || n.static.configured == nil {
+		return nil, false
+	}
+	s, ok := n.static.configured.Settings.(*providers.SourceSettings)
+	return s, ok
+}
+
+// detector makes a detector that is declared nowhere.
+func (p *program) detector(kind *providers.Kind, values cty.Value, a address.Address) (providers.Detector, hcl.Diagnostics) {
+	c, diags := kind.Configure(values, nil)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return c.Detector(p.env(a))
+}
+
+// paceOf unites what detectors say beside their delays.
+func paceOf(list []providers.Detector) (threshold int, debounce, window, longest time.Duration) {
+	for _, det := range list {
+		if n := det.FailureThreshold(); threshold == 0 || n < threshold {
+			threshold = n
+		}
+		if n, ok := det.(providers.Notified); ok && (debounce == 0 || n.Debounce() < debounce) {
+			debounce = max(n.Debounce(), time.Nanosecond)
+		}
+		if p, ok := det.(providers.Paced); ok {
+			if m := p.BackoffMax(); longest == 0 || m < longest {
+				longest = m
+			}
+			window = max(window, p.Window())
+		}
+	}
+	return max(1, threshold), debounce, window, longest
+}
+
+// schedule sets the time of the next look.
+func (d *Daemon) schedule(it *sourceItem, wait time.Duration) {
+	it.due = time.Now().Add(wait)
+	it.delay = wait
+	d.timers.Set(it, wait)
+}
+
+// reschedule asks the detectors when to look again. Without any, the source is read once.
+func (d *Daemon) reschedule(it *sourceItem, atLeast time.Duration) {
+	if len(it.detectors) == 0 && it.problem != plan.Failed {
+		it.due = time.Time{}
+		d.timers.Stop(it)
+		return
+	}
+	wait := d.nextDelay(it)
+	if it.problem == plan.Limited {
+		wait = min(wait, max(0, time.Until(it.until)))
+	}
+	d.schedule(it, max(wait, atLeast))
+}
+
+// onceBackoff is the longest wait between looks at a source that is otherwise read once.
+const onceBackoff = 5 * time.Minute
+
+func (d *Daemon) nextDelay(it *sourceItem) time.Duration {
+	row := d.ledger.Sources[it.addr]
+	h := providers.History{Now: time.Now(), Current: it.delay, Random: rand.Float64()}
+	if row != nil {
+		h.Changes, h.Failures = row.Changes, row.Failures
+	}
+	wait := time.Duration(-1)
+	for _, det := range it.detectors {
+		if w := det.Delay(h); wait < 0 || w < wait {
+			wait = w
+		}
+	}
+	if wait < 0 {
+		wait = min(onceBackoff, time.Second<<min(h.Failures, 10))
+	}
+	return wait
+}
+
+// sourceDue is the moment of the next look.
+func (d *Daemon) sourceDue(it *sourceItem) {
+	it.settling = time.Time{}
+	it.poll = true
+	d.ask(it)
+}
+
+// notified takes in what a Watcher told.
+func (d *Daemon) notified(it *sourceItem, c providers.Change) {
+	if it.gone || it.stopWatch == nil {
+		return
+	}
+	if c != providers.Written {
+		it.settling = time.Time{}
+		d.ask(it)
+		return
+	}
+	// In place: wait until it was quiet for so long, but not for ever where it never is.
+	now := time.Now()
+	if it.settling.IsZero() {
+		it.settling = now
+	}
+	wait := it.debounce
+	if since := now.Sub(it.settling); since > settleTimes*it.debounce {
+		wait = 0
+	}
+	if it.queued {
+		it.again = true
+		return
+	}
+	it.due = now.Add(wait)
+	d.timers.Set(it, wait)
+}
+
+// settleTimes bounds how often writing goes on before it is looked at all the same.
+const settleTimes = 10
+
+// ask puts a source before a worker, unless it is there already: then it is looked at once more.
+func (d *Daemon) ask(it *sourceItem) {
+	switch {
+	case it.gone || d.stopping:
+		return
+	case d.isPaused(it.addr) != nil:
+		d.sourceState(it, StatePaused, pauseReason(d.isPaused(it.addr)))
+		d.timers.Stop(it)
+		it.due = time.Time{}
+		return
+	case d.trouble != nil:
+		it.held = true
+		return
+	case it.queued:
+		it.again = true
+		return
+	}
+	if c := d.circuits[it.group]; c != nil && it.pushed == nil {
+		if wait, ok := c.allow(time.Now()); !ok {
+			it.reason = fmt.Sprintf("%s fails for all its sources; one of them tries again soon", it.group)
+			d.schedule(it, wait+time.Duration(rand.Int64N(int64(wakeStep))))
+			return
+		}
+	}
+	it.queued = true
+	d.looks.Add(it, it.group)
+}
+
+// look starts a worker that looks at a source.
+func (d *Daemon) look(it *sourceItem) {
+	it.looking, it.again = true, false
+	s := d.sceneOf(it.node)
+	s.judged, s.flap = it.judged, it.window
+	s.poll = it.poll && it.pushed == nil
+	s.pushed = it.pushed
+	it.poll = false
+	job := &looked{item: it, node: it.node, push: it.pushed}
+	group := it.group
+	d.work.Go(func() {
+		ctx, cancel := context.WithTimeout(d.lookCtx, longestLook)
+		defer cancel()
+		start := time.Now()
+		job.look = s.lookAt(ctx, job.node)
+		job.took = time.Since(start)
+		d.post(func() {
+			d.looks.Done(group)
+			d.sawSource(job)
+		})
+	})
+}
+
+// lookAt looks at one source.
+func (s *scene) lookAt(ctx context.Context, n *node) (l *look) {
+	defer func() {
+		// A panic in a kind or decoder stays with its source.
+		if r := recover(); r != nil {
+			l = &look{SourceObservation: &plan.SourceObservation{
+				Address: n.addr, Kind: n.addr.Kind, Err: fmt.Sprintf("internal error: %v", r),
+			}}
+		}
+	}()
+	if n.static == nil || len(n.rules) > 0 {
+		s.prepareNode(ctx, n)
+	}
+	l = s.observer.lookAt(ctx, n)
+	l.FlapWindow = s.flap
+	if l.Fresh != nil && l.Value != cty.NilVal {
+		s.cache.put(l.Fresh, l.Value)
+	}
+	return l
+}
+
+// sawSource takes in what a look brought.
+func (d *Daemon) sawSource(r *looked) {
+	it := r.item
+	it.queued, it.looking = false, false
+	d.tellCircuit(it, r.look)
+	if it.gone || d.stopping {
+		return
+	}
+	now := time.Now()
+	it.looks++
+	it.lastLook = now
+	if it.node != r.node { // reconfigured meanwhile
+		d.ask(it)
+		return
+	}
+	if r.look.source != nil && it.group == "" && it.watchable == nil && it.node.static == nil {
+		d.meet(it, r.look.source)
+	}
+	if !it.tried {
+		it.tried = true
+		d.untried--
+		defer d.checkReady()
+	}
+	if d.trouble != nil {
+		it.held = true
+		return
+	}
+	if d.unchanged(it, r.look) {
+		it.lastSuccess = now
+		d.afterLook(it, 0)
+		return
+	}
+	d.decideSource(it, r)
+}
+
+// unchanged is the quick way for what polling mostly finds: nothing.
+func (d *Daemon) unchanged(it *sourceItem, l *look) bool {
+	row := d.ledger.Sources[it.addr]
+	return l.Same && l.Err == "" && !l.Rejected && l.Blocked == "" && !l.Waiting && row != nil && row.Failures == 0 && row.Flap == nil &&
+		row.Validator == l.Validator && row.Judged == l.Judged && (l.Polled == "" || l.Polled == row.Polled) &&
+		it.problem == plan.NoProblem && it.standing == plan.Accepted && !l.Pushed
+}
+
+// decideSource chooses the value in use and writes the choice down.
+func (d *Daemon) decideSource(it *sourceItem, r *looked) {
+	now := time.Now()
+	row := d.ledger.Sources[it.addr]
+	comp := plan.NewComputation(d.ledger, plan.NewLimits(d.limits, d.ledger, now), now, false)
+	known := row != nil && r.look.Fresh != nil && wasRejected(row, r.look.Fresh.Blob)
+	choice := comp.Source(r.look.SourceObservation)
+	p := comp.Plan(nil)
+	change := p.Sources[0]
+
+	b := &state.Batch{}
+	if change.Row != nil {
+		b.Sources, b.Blobs = append(b.Sources, change.Row), change.Blobs
+		d.ledger.Sources[it.addr] = change.Row
+	}
+	for name, counter := range p.Shared {
+		b.Shared = map[string]state.Counter{name: counter}
+		d.ledger.Shared[name] = counter
+	}
+	if r.push != nil && it.pushed == r.push && change.Pushed {
+		it.pushed = nil
+	}
+	if r.push != nil && it.sent == r.push && change.Pushed {
+		it.sent = nil
+		b.DeleteDocuments = append(b.DeleteDocuments, pushDocument(it.addr))
+	}
+	if choice.Read {
+		snapshot := change.Row.Current()
+		b.History = append(b.History, state.Entry{
+			Address: it.addr, Time: now, Action: "accept", Cause: change.Version,
+			Revision: change.Row.Accepted, Size: snapshot.Size, Hash: snapshot.Blob,
+		})
+		it.changes++
+		version := change.Version
+		d.record(b)
+		d.afterCommit(func() { d.engine.emit(Accepted{Address: it.addr, Version: version}) })
+	} else {
+		d.record(b)
+	}
+	d.noteSource(it, r.look, choice, known)
+	d.newStanding(it, choice, choice.Read)
+	d.afterLook(it, r.look.after)
+}
+
+func wasRejected(row *state.Source, hash string) bool {
+	for _, r := range row.Rejected {
+		if r.Hash == hash {
+			return true
+		}
+	}
+	return false
+}
+
+// noteSource keeps counts and times, and says once what changed.
+func (d *Daemon) noteSource(it *sourceItem, l *look, c plan.Choice, known bool) {
+	now := time.Now()
+	if l.Identity != "" {
+		it.identity = l.Identity
+	}
+	it.judged = l.Judged
+	it.until = c.Until
+	row := d.ledger.Sources[it.addr]
+	to, reason := StateOK, c.Reason
+	switch c.Problem {
+	case plan.Failed:
+		it.errorsSeen++
+		it.lastError, it.lastErrorTime = c.Reason, now
+		to = StateFailing
+		if row != nil && row.Failures >= it.threshold {
+			to = StateDegraded
+		}
+	case plan.Rejected:
+		to = StateRejected
+		if !known {
+			it.rejections++
+			version := ""
+			if l.Fresh != nil {
+				version = l.Fresh.Version
+			}
+			d.engine.emit(Rejected{Address: it.addr, Version: version, Reason: joinSentences(rejections(l.Checks))})
+		}
+		it.lastSuccess = now
+	case plan.Limited:
+		to, it.lastSuccess = StateDeferred, now
+	case plan.Flapping:
+		to, it.lastSuccess = StateFlapping, now
+	case plan.Waiting:
+		to = StateWaiting
+	case plan.Blocked:
+		to = StateBlocked
+	default:
+		it.lastSuccess = now
+	}
+	d.sourceState(it, to, reason)
+}
+
+// sourceState notes the state of a source and tells of it when it changes.
+func (d *Daemon) sourceState(it *sourceItem, to, reason string) {
+	from := it.state
+	it.state, it.reason = to, reason
+	if from != to {
+		it.since = time.Now()
+		d.engine.emit(SourceState{Address: it.addr, From: from, To: to, Reason: reason})
+	}
+}
+
+// newStanding lets those who use a source look again when what they see of it moved.
+func (d *Daemon) newStanding(it *sourceItem, c plan.Choice, read bool) {
+	before, problem := it.standing, it.problem
+	it.standing, it.problem = c.Standing, c.Problem
+	if c.Standing == plan.Candidate {
+		it.standing = plan.Accepted
+	}
+	it.fallback = nilValue
+	if c.Standing == plan.Fallback {
+		it.fallback = c.Value
+	}
+	stale := (problem == plan.Failed) != (it.problem == plan.Failed)
+	if !read && before == it.standing && !(stale && it.node.readsAttribute("stale")) {
+		return
+	}
+	d.wakeUsers(it.addr, causeInput)
+}
+
+// wakeUsers lets everything that depends on a source or sink look again.
+func (d *Daemon) wakeUsers(a address.Address, why cause) {
+	for _, user := range d.users[a] {
+		if snk := d.sinks[user]; snk != nil {
+			d.touch(snk, why)
+		} else if src := d.sources[user]; src != nil {
+			src.judged = ""
+			d.ask(src)
+		}
+	}
+}
+
+// afterLook sets the time of the next one.
+func (d *Daemon) afterLook(it *sourceItem, atLeast time.Duration) {
+	if it.watchable != nil {
+		d.rewatch(it)
+	}
+	if it.pushed != nil && it.problem != plan.Limited {
+		d.ask(it) // sent while it was looked at
+		return
+	}
+	if it.again {
+		it.again = false
+		// A noisy neighbour never shortens a back-off; a local file is cheap to look at.
+		if it.problem != plan.Failed || it.group == "" {
+			d.schedule(it, it.debounce)
+			return
+		}
+	}
+	d.reschedule(it, atLeast)
+}
+
+// forgetSource ends a source that is no longer declared.
+func (d *Daemon) forgetSource(it *sourceItem) {
+	it.gone = true
+	d.unwatch(it)
+	d.timers.Stop(it)
+	if !it.tried {
+		d.untried--
+	}
+	delete(d.sources, it.addr)
+	if d.ledger.Sources[it.addr] != nil {
+		delete(d.ledger.Sources, it.addr)
+		d.record(&state.Batch{DeleteSources: []address.Address{it.addr}, DeleteDocuments: []string{pushDocument(it.addr)}})
+	}
+}
