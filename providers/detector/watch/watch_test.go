@@ -56,8 +56,8 @@ func TestAfterFailures(t *testing.T) {
 
 func TestMistakesPointAtTheirPlace(t *testing.T) {
 	for body, want := range map[string]string{
-		`interval = "99ms"`: `test.hcl:1,12-18: Invalid detector "watch"; Interval: "99ms" is too short: the shortest is 100ms`,
-		"debounce = \"2m\"": `test.hcl:1,12-16: Invalid detector "watch"; Debounce: 2m0s is longer than interval = 1m0s`,
+		`interval = "99ms"`: `test.hcl:1,12-18: Invalid detector "watch"; interval: "99ms" is too short: the shortest is 100ms`,
+		"debounce = \"2m\"": `test.hcl:1,12-16: Invalid detector "watch"; debounce: 2m0s is longer than interval = 1m0s`,
 		`debounce = "0s"`:   `not positive`,
 		`jitter = 0.1`:      `Unsupported argument`,
 	} {
