@@ -81,5 +81,8 @@ func ExplainRead(path string, err error) error {
 	case Escapes(err):
 		return providers.Permanent(fmt.Errorf("read %s: a link leads out of the directories it is confined to: %w", path, err))
 	}
+	if at, ok := errors.AsType[*fs.PathError](err); ok && at.Path == path {
+		err = at.Err // which names the path as well
+	}
 	return fmt.Errorf("read %s: %w", path, err)
 }

@@ -162,7 +162,7 @@ func mkdir(t testing.TB, path string) {
 }
 
 // F2 of the fault list: the ways in which editors and tools write a file.
-func TestEditorPatterns(t *testing.T) {
+func TestFaultF2EditorPatterns(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		want providers.Change
@@ -233,7 +233,7 @@ func TestOtherNamesTellNothing(t *testing.T) {
 }
 
 // F3 and B10 of the fault list.
-func TestDataSwap(t *testing.T) {
+func TestFaultF3DataSwap(t *testing.T) {
 	for name, open := range map[string]func(dir string) (string, bool){
 		"file":      func(dir string) (string, bool) { return filepath.Join(dir, "app.json"), false },
 		"directory": func(dir string) (string, bool) { return dir, false },
@@ -270,7 +270,7 @@ func TestDataSwap(t *testing.T) {
 func first[A, B any](a A, _ B) A  { return a }
 func second[A, B any](_ A, b B) B { return b }
 
-func TestDoubleSymlink(t *testing.T) {
+func TestFaultF3DoubleSymlink(t *testing.T) {
 	dir := t.TempDir()
 	for _, sub := range []string{"conf", "links", "v1", "v2"} {
 		mkdir(t, filepath.Join(dir, sub))
@@ -306,7 +306,7 @@ func TestLinkLoop(t *testing.T) {
 }
 
 // F4 of the fault list.
-func TestParentDeletedAndMadeAgain(t *testing.T) {
+func TestFaultF4ParentDeletedAndMadeAgain(t *testing.T) {
 	top := t.TempDir()
 	dir := filepath.Join(top, "a", "b")
 	path := filepath.Join(dir, "app.json")
@@ -325,7 +325,7 @@ func TestParentDeletedAndMadeAgain(t *testing.T) {
 	}
 }
 
-func TestParentReplaced(t *testing.T) {
+func TestFaultF4ParentReplaced(t *testing.T) {
 	top := t.TempDir()
 	for _, sub := range []string{"a/b", "new/b"} {
 		mkdir(t, filepath.Join(top, sub))

@@ -94,3 +94,24 @@ func FillDisk(t *testing.T, path string) (free func()) {
 		}
 	}
 }
+
+// straceDir hands the directory to the second run of a test.
+const straceDir = "TIDEGATE_TEST_DIR"
+
+// WithStrace runs the calling test again under strace, which injects the faults that options
+// says for a directory, for example "-P", dir+"/f", "-e", "inject=read:error=EIO:when=2". The
+// test goes on, with the directory, where it answers true.
+func WithStrace(t *testing.T, options func(dir string) []string) (dir string, goOn bool) {
+	t.Helper()
+	if os.Getenv(inside) != "" {
+		return os.Getenv(straceDir), true
+	}
+	strace, err := exec.LookPath("strace")
+	if err != nil || exec.Command(strace, "-f", "-o", os.DevNull, "true").Run() != nil {
+		t.Skip("this platform cannot trace")
+	}
+	dir = t.TempDir()
+	t.Setenv(straceDir, dir)
+	args := append([]string{"-f", "-o", os.DevNull}, options(dir)...)
+	return dir, again(t, exec.Command(strace, append(args, "--", os.Args[0])...))
+}

@@ -31,7 +31,10 @@ is never a mixture of two generations. Links to directories inside a directory a
 
 A file that does not exist, cannot be read, is a pipe, a socket or a device, exceeds ` + "`max_bytes`" + `
 (for a directory: all its files together), or keeps changing while it is read is a failed look: the
-accepted value stays in use. A missing file is never the same as an empty one.`,
+accepted value stays in use. A missing file is never the same as an empty one. A file system that does
+not answer fails the look at its deadline.
+
+Under ` + "`apply --watch`" + ` changes are told by the operating system (detector ` + "`watch`" + `, the default).`,
 		Example: `
 source "file" "defaults" {
   path = "defaults.yaml"
