@@ -16,12 +16,12 @@ func TestPushBlockIsChecked(t *testing.T) {
 		`push { config_name = "*" }`: ``,
 		`push { secrets = ["0123456789abcdef01234567"] }`:           ``,
 		`push { secrets = ["0123456789abcdef0123456"] }`:            `test.hcl:2,18-`,
-		`push { secrets = [secret] }`:                               `Push.secrets: the secret has 7 bytes`,
+		`push { secrets = [secret] }`:                               `push.secrets: the secret has 7 bytes`,
 		`push { secrets = [] }`:                                     `the list is empty`,
-		`push { bearer_token = "" }`:                                `Push.bearer_token: is empty`,
-		`push { config_name = "a/b" }`:                              `Push.config_name: "a/b" looks like a path`,
+		`push { bearer_token = "" }`:                                `push.bearer_token: is empty`,
+		`push { config_name = "a/b" }`:                              `push.config_name: "a/b" looks like a path`,
 		`push { config_name = "` + "\xff" + `" }`:                   `UTF-8`,
-		"max_bytes = 0\npush { bearer_token = \"\" }":               `Max_bytes`,
+		"max_bytes = 0\npush { bearer_token = \"\" }":               `max_bytes`,
 		`push { config_name = "` + strings.Repeat("x", 254) + `" }`: `254 bytes`,
 	} {
 		got := providertest.Errors(static.Kind(), "value = 1\n"+body)

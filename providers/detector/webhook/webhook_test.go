@@ -56,12 +56,12 @@ bearer_token = "token"`)
 
 func TestMistakesPointAtTheirPlaceAndQuoteNothing(t *testing.T) {
 	for body, want := range map[string][]string{
-		`secrets = ["0123456789abcdef0123456"]`:                 {`test.hcl:1,11-`, `Secrets: the secret has 23 bytes; at least 24 are needed`},
+		`secrets = ["0123456789abcdef0123456"]`:                 {`test.hcl:1,11-`, `secrets: the secret has 23 bytes; at least 24 are needed`},
 		`secrets = ["0123456789abcdef01234567", "hunter2"]`:     {`secret number 2 has 7 bytes`},
 		`secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2Larw=="]`:  {`the secret has 22 bytes`},
 		`secrets = ["whsec_0123456789abcdef0123456789abcdef#"]`: {`begins with whsec_, but what follows is no base64`},
 		`secrets = []`:         {`the list is empty`},
-		`bearer_token = ""`:    {`test.hcl:1,16-18`, `Bearer_token: is empty`},
+		`bearer_token = ""`:    {`test.hcl:1,16-18`, `bearer_token: is empty`},
 		`bearer_token = "a b"`: {`contains spaces`},
 		"secrets = [\"hunter2\"]\nbearer_token = \"hunter2\\nX-Admin: 1\"": {`the secret has 7 bytes`, `contains spaces, line ends`},
 		`config_name = "x"`: {`Unsupported argument`},

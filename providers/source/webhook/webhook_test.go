@@ -39,7 +39,7 @@ func TestConfigName(t *testing.T) {
 // W8 of the fault list, on the side that declares the names.
 func TestMistakes(t *testing.T) {
 	for body, want := range map[string]string{
-		`config_name = ""`:                                 "Config_name: is empty",
+		`config_name = ""`:                                 "config_name: is empty",
 		`config_name = "../x"`:                             "looks like a path",
 		`config_name = "/abs"`:                             "looks like a path",
 		`config_name = "a..b"`:                             "looks like a path",
