@@ -2,6 +2,8 @@ package state
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -99,6 +101,68 @@ func BenchmarkCommitOne(b *testing.B) {
 		mustCommit(b, s, &Batch{
 			Sinks: []*Sink{row}, Blobs: []Blob{blob},
 			History: []Entry{{Address: row.Address, Time: time.Unix(int64(round), 0), Action: "update"}},
+		})
+	}
+}
+
+// documentBatch is n documents of size bytes and, with many, one of 4 KB.
+func documentBatch(n, round int, sealed bool) *Batch {
+	b := &Batch{}
+	for i := range n {
+		data := fmt.Appendf(nil, "%d %d %01000d", i, round, 0)
+		b.Documents = append(b.Documents, &Document{Name: fmt.Sprintf("push/source.http.s%d", i), Data: data, Sealed: sealed})
+	}
+	if n > 1 {
+		b.Documents = append(b.Documents, &Document{Name: "configuration", Data: fmt.Appendf(nil, "%d %04000d", round, 0), Sealed: sealed})
+	}
+	return b
+}
+
+func benchmarkDocuments(b *testing.B, path string) {
+	s := mustOpen(b, path)
+	mustCommit(b, s, bigBatch(1000, 1000, 0))
+	for _, n := range []int{1, 64} {
+		for name, sealed := range map[string]bool{"clear": false, "sealed": true} {
+			b.Run(fmt.Sprintf("%d/%s", n, name), func(b *testing.B) {
+				round := 0
+				for b.Loop() {
+					round++
+					mustCommit(b, s, documentBatch(n, round, sealed))
+				}
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
+			})
+		}
+	}
+}
+
+// BenchmarkDocuments is on the disk, so it measures the disk first of all.
+func BenchmarkDocuments(b *testing.B) { benchmarkDocuments(b, testPath(b)) }
+
+// BenchmarkDocumentsInMemory leaves what a commit costs beside the sync.
+func BenchmarkDocumentsInMemory(b *testing.B) {
+	inMemory(b)
+	benchmarkDocuments(b, testPath(b))
+}
+
+// BenchmarkSync is what a commit cannot be faster than: appending and syncing as many bytes
+// as the log of a commit of 1 or 64 documents has.
+func BenchmarkSync(b *testing.B) {
+	for _, size := range []int{4 << 12, 24 << 12} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			file, err := os.Create(filepath.Join(b.TempDir(), "file"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer file.Close()
+			data := make([]byte, size)
+			for n := int64(0); b.Loop(); n++ {
+				if _, err := file.WriteAt(data, n%40*int64(size)); err != nil {
+					b.Fatal(err)
+				}
+				if err := file.Sync(); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }

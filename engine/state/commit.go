@@ -74,9 +74,11 @@ func number(b *Batch, serial int64) (undo func()) {
 }
 
 func (s *Local) commit(ctx context.Context, b *Batch, serial int64) (err error) {
-	if err := s.stillOurs(); err != nil {
+	size, err := s.stillOurs()
+	if err != nil {
 		return err
 	}
+	s.boundLog(ctx, size)
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
@@ -86,7 +88,7 @@ func (s *Local) commit(ctx context.Context, b *Batch, serial int64) (err error) 
 			_, _ = s.stmts.rollback.ExecContext(ctx)
 		}
 	}()
-	w := &work{Local: s, serial: serial, refs: map[string]int64{}}
+	w := &work{Local: s, serial: serial, refs: map[string]int64{}, sums: map[string]*int64{}}
 	if err := w.start(ctx); err != nil {
 		return err
 	}
@@ -95,24 +97,28 @@ func (s *Local) commit(ctx context.Context, b *Batch, serial int64) (err error) 
 			return err
 		}
 	}
-	if err := w.meta.writeWith(ctx, s.stmts.putMeta); err != nil {
+	if err := w.meta.writeWith(ctx, s.stmts.putMeta, &w.before); err != nil {
 		return err
 	}
-	_, err = s.stmts.commit.ExecContext(ctx)
-	return err
+	if _, err := s.stmts.commit.ExecContext(ctx); err != nil {
+		return err
+	}
+	w.replaced()
+	return nil
 }
 
 // stillOurs notices that the state was replaced (restored from a copy, moved away) or its
 // lock file removed while we hold it: SQLite would go on writing to a file without a name.
-func (s *Local) stillOurs() error {
+// It returns the size of the database.
+func (s *Local) stillOurs() (size int64, err error) {
 	now, err := os.Stat(s.files.db)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if !os.SameFile(s.identity, now) || !isNamed(s.lock.file, s.files.lock) {
-		return errors.New("it was replaced or its lock file removed while this process held it; start again")
+		return 0, errors.New("it was replaced or its lock file removed while this process held it; start again")
 	}
-	return nil
+	return now.Size(), nil
 }
 
 // begin starts a transaction, after ending one whose end failed.
@@ -131,7 +137,9 @@ type work struct {
 	*Local
 	serial int64
 	meta   meta
-	refs   map[string]int64 // how many more or fewer rows name a blob
+	before meta              // as it is stored
+	refs   map[string]int64  // how many more or fewer rows name a blob
+	sums   map[string]*int64 // of the documents written, nil of those deleted
 }
 
 // start reads what the state says about itself. The lock keeps others out; if somebody
@@ -148,6 +156,7 @@ func (w *work) start(ctx context.Context) error {
 	if w.meta.serial != newest || w.meta.lineage != w.lineage {
 		return fmt.Errorf("somebody else changed it (serial %d, expected %d); start again", w.meta.serial, newest)
 	}
+	w.before = w.meta
 	w.meta.serial = w.serial
 	w.meta.version = w.version
 	return nil

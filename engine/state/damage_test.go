@@ -98,7 +98,7 @@ func offsets(size int) []int {
 }
 
 // inMemory puts the temporary files of a test that makes thousands of them in memory.
-func inMemory(t *testing.T) {
+func inMemory(t testing.TB) {
 	t.Helper()
 	if dir, err := os.MkdirTemp("/dev/shm", "tidegate-test-"); err == nil {
 		t.Cleanup(func() { os.RemoveAll(dir) })

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ func TestAFullOrReadOnlyDiskChangesNothing(t *testing.T) {
 
 func diskHelper(args []string) error {
 	dir := args[0]
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
 		return fmt.Errorf("no namespace: %w", err)
 	}
 	ctx := context.Background()
@@ -70,7 +71,103 @@ func diskHelper(args []string) error {
 	if err := s.Commit(ctx, bigBatch(6, 6, 3)); err != nil {
 		return fmt.Errorf("space has returned: %w", err)
 	}
+	if err := fullAgain(s, fill); err != nil {
+		return err
+	}
 	return readOnly(s, dir)
+}
+
+// fullAgain fills the disk under one open state again and again, as it happens to a daemon:
+// many commits fail, in the middle or at their end, readers go on reading, and the first
+// commit after the cause is gone works.
+func fullAgain(s *Local, fill string) error {
+	ctx := context.Background()
+	failures, successes, kept := 0, 0, []*Document{document("a", "0")}
+	if err := s.Commit(ctx, &Batch{Documents: kept}); err != nil {
+		return err
+	}
+	for round := range 8 {
+		if round%2 == 1 {
+			// The log starts again, and what it had is room for small commits.
+			if err := checkpoint(ctx, s.conn); err != nil {
+				return err
+			}
+			kept = manyDocuments(round, -2, 300)
+			if err := s.Commit(ctx, &Batch{Documents: kept}); err != nil {
+				return err
+			}
+			if err := execute(ctx, s.conn, "PRAGMA wal_checkpoint(RESTART)"); err != nil {
+				return err
+			}
+		}
+		if err := fillDisk(fill); err != nil {
+			return err
+		}
+		serial := s.Serial()
+		for try := range 25 {
+			// Of many sizes: small ones fit into what the log already has.
+			docs := manyDocuments(round, try, 1+try*try)
+			err := s.Commit(ctx, &Batch{Documents: docs})
+			switch {
+			case err == nil:
+				successes, kept, serial = successes+1, docs, serial+1
+			case !strings.Contains(err.Error(), "nothing was changed"):
+				return fmt.Errorf("round %d, commit %d: %w", round, try, err)
+			default:
+				failures++
+			}
+			if err := same(s, serial, kept); err != nil {
+				return fmt.Errorf("round %d after commit %d: %w", round, try, err)
+			}
+		}
+		if err := os.Remove(fill); err != nil {
+			return err
+		}
+		kept = manyDocuments(round, -1, 300)
+		b := bigBatch(6, 6, 10+round)
+		b.Documents = kept
+		if err := s.Commit(ctx, b); err != nil {
+			return fmt.Errorf("space has returned in round %d: %w", round, err)
+		}
+		if err := same(s, serial+1, kept); err != nil {
+			return fmt.Errorf("round %d, space has returned: %w", round, err)
+		}
+	}
+	if failures < 50 || successes < 10 {
+		return fmt.Errorf("%d commits failed on a full disk, %d found room", failures, successes)
+	}
+	fmt.Println(failures, "commits failed on a full disk,", successes, "found room")
+	return nil
+}
+
+func manyDocuments(round, try, n int) []*Document {
+	var out []*Document
+	for i := range n {
+		out = append(out, document(fmt.Sprintf("replay/%03d", i), fmt.Sprintf("%d %d %01000d", round, try, i)))
+	}
+	return out
+}
+
+// same expects all documents of the newest commit that worked
+// and no byte of one that failed.
+func same(s *Local, serial int64, want []*Document) error {
+	got, err := s.Documents(context.Background(), want[0].Name[:1])
+	if err != nil {
+		return err
+	}
+	if len(got) < len(want) || s.Serial() != serial {
+		return fmt.Errorf("%d documents, want %d; serial %d, want %d", len(got), len(want), s.Serial(), serial)
+	}
+	for i, d := range want {
+		if d.Name != got[i].Name || !bytes.Equal(d.Data, got[i].Data) {
+			return fmt.Errorf("document %s is %.20q, want %.20q", d.Name, got[i].Data, d.Data)
+		}
+	}
+	l, err := s.Load(context.Background())
+	if err == nil && l.Serial != serial {
+		err = fmt.Errorf("stored serial %d, want %d", l.Serial, serial)
+	}
+	return err
 }
 
 // readOnly remounts the disk under an open state and back.

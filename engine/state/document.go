@@ -14,10 +14,9 @@ import (
 const (
 	putDocument = "INSERT INTO documents (name, sealed, sum, data) VALUES (?, ?, ?, ?) " +
 		"ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed, sum = excluded.sum, data = excluded.data"
-	getDocumentSum = "SELECT sum FROM documents WHERE name = ?"
-	dropDocument   = "DELETE FROM documents WHERE name = ? RETURNING sum"
+	dropDocument = "DELETE FROM documents WHERE name = ?"
 	// documentSums does not read the data, which comes after the sum.
-	documentSums  = "SELECT sum FROM documents"
+	documentSums  = "SELECT name, sum FROM documents"
 	documentsFrom = "SELECT name, sealed, sum, data FROM documents WHERE name >= ? ORDER BY name"
 )
 
@@ -47,12 +46,11 @@ func (k *key) openDocument(name string, data []byte) ([]byte, error) {
 // documents writes and deletes documents. It touches no other table.
 func (w *work) documents(ctx context.Context, b *Batch) error {
 	for _, name := range b.DeleteDocuments {
-		var old int64
-		err := w.stmts.dropDocument.QueryRowContext(ctx, name).Scan(&old)
-		switch {
-		case err == nil:
-			w.meta.documents.remove(old)
-		case !errors.Is(err, sql.ErrNoRows):
+		if !w.replace(name) {
+			continue
+		}
+		w.sums[name] = nil
+		if _, err := w.stmts.dropDocument.ExecContext(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -77,18 +75,37 @@ func (w *work) putDocument(ctx context.Context, d *Document) error {
 		data = k.sealDocument(d.Name, data)
 		w.meta.recipient = k.recipient()
 	}
-	var old int64
-	err := w.stmts.getDocumentSum.QueryRowContext(ctx, d.Name).Scan(&old)
-	switch {
-	case err == nil:
-		w.meta.documents.remove(old)
-	case !errors.Is(err, sql.ErrNoRows):
-		return err
-	}
+	w.replace(d.Name)
 	sum := documentSum(d.Name, d.Sealed, data)
 	w.meta.documents.add(sum)
-	_, err = w.stmts.putDocument.ExecContext(ctx, d.Name, d.Sealed, sum, data)
+	w.sums[d.Name] = &sum
+	_, err := w.stmts.putDocument.ExecContext(ctx, d.Name, d.Sealed, sum, data)
 	return err
+}
+
+// replace takes a document out of the digest and reports whether there was one.
+func (w *work) replace(name string) bool {
+	sum, written := w.sums[name]
+	if !written {
+		if old, stored := w.Local.sums[name]; stored {
+			sum = &old
+		}
+	}
+	if sum != nil {
+		w.meta.documents.remove(*sum)
+	}
+	return sum != nil
+}
+
+// replaced brings the sums up to date after the commit.
+func (w *work) replaced() {
+	for name, sum := range w.sums {
+		if sum == nil {
+			delete(w.Local.sums, name)
+			continue
+		}
+		w.Local.sums[name] = *sum
+	}
 }
 
 // readDocuments reads, checks and opens the documents whose names begin with prefix.
@@ -115,22 +132,11 @@ func readDocuments(ctx context.Context, db *sql.DB, keys *keyring, prefix string
 	return out, nil
 }
 
-// storedDocuments compares the whole table with its digest, so that a lost document is
-// noticed, and returns those whose names begin with prefix as they are stored.
+// storedDocuments returns those whose names begin with prefix, as they are stored. It does not
+// notice lost ones, see checkDocuments: who asks for one document after the other would read
+// the table as often.
 func storedDocuments(ctx context.Context, db *sql.DB, prefix string) ([]*Document, error) {
-	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return nil, err
-	}
-	defer tx.Rollback()
-	m, err := readMeta(ctx, tx)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkDocuments(ctx, tx, m.documents); err != nil {
-		return nil, err
-	}
-	rows, err := tx.QueryContext(ctx, documentsFrom, prefix)
+	rows, err := db.QueryContext(ctx, documentsFrom, prefix)
 	if err != nil {
 		return nil, err
 	}
@@ -153,28 +159,49 @@ func storedDocuments(ctx context.Context, db *sql.DB, prefix string) ([]*Documen
 	return out, rows.Err()
 }
 
-func checkDocuments(ctx context.Context, q querier, want digest) error {
+// readSums reads the checksums of all documents by name and compares them with their digest.
+func readSums(ctx context.Context, q querier, want digest) (map[string]int64, error) {
 	rows, err := q.QueryContext(ctx, documentSums)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer rows.Close()
+	sums := map[string]int64{}
 	var got digest
 	for rows.Next() {
+		var name string
 		var sum int64
-		if err := rows.Scan(&sum); err != nil {
-			return err
+		if err := rows.Scan(&name, &sum); err != nil {
+			return nil, err
 		}
+		sums[name] = sum
 		got.add(sum)
 	}
 	if err := rows.Err(); err != nil {
-		return err
+		return nil, err
 	}
-	return compare("documents", got, want, int(got.count))
+	return sums, compare("documents", got, want, len(sums))
 }
 
-// Documents implements Reader.
+// checkDocuments compares the table with its digest.
+func checkDocuments(ctx context.Context, db *sql.DB) error {
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	m, err := readMeta(ctx, tx)
+	if err != nil {
+		return err
+	}
+	_, err = readSums(ctx, tx, m.documents)
+	return err
+}
+
+// Documents implements Reader. That none is lost was found out by Open.
 func (s *Local) Documents(ctx context.Context, prefix string) ([]*Document, error) {
+	s.reading.RLock()
+	defer s.reading.RUnlock()
 	out, err := readDocuments(ctx, s.readDB, s.keys, prefix)
 	if err != nil {
 		return nil, explain("read from the state", s.files.db, err)
@@ -184,11 +211,30 @@ func (s *Local) Documents(ctx context.Context, prefix string) ([]*Document, erro
 
 // Documents implements Reader.
 func (s *snapshot) Documents(ctx context.Context, prefix string) ([]*Document, error) {
-	out, err := readDocuments(ctx, s.db, s.keys, prefix)
+	err := s.checkOnce(ctx)
+	var out []*Document
+	if err == nil {
+		out, err = readDocuments(ctx, s.db, s.keys, prefix)
+	}
 	if err != nil {
 		return nil, explain("read from the state", s.path, err)
 	}
 	return out, nil
+}
+
+// checkOnce looks for lost documents when the first is asked for: the copy does not change,
+// and who asks for none does not depend on them.
+func (s *snapshot) checkOnce(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.checked {
+		return nil
+	}
+	if err := checkDocuments(ctx, s.db); err != nil {
+		return err
+	}
+	s.checked = true
+	return nil
 }
 
 // Documents implements Reader.

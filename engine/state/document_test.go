@@ -175,6 +175,13 @@ func TestDamagedDocumentsAreNoticed(t *testing.T) {
 			if _, err := r.Documents(t.Context(), ""); !errors.Is(err, ErrCorrupt) {
 				t.Errorf("got %v", err)
 			}
+			mustLoad(t, r) // the ledger itself does not rest on them
+			if name != "lost" {
+				return
+			}
+			if _, err := Open(t.Context(), Options{Path: path}); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("Open: %v", err)
+			}
 		})
 	}
 }

@@ -27,6 +27,7 @@ const keyedPrefix = "hmac-sha256:"
 // sealed, and keys derived from it: for Keyed, and for documents.
 type key struct {
 	identity *age.X25519Identity
+	public   string // half of identity
 	mac      []byte
 	// documents seals documents, see sealDocument.
 	documents cipher.AEAD
@@ -45,10 +46,10 @@ func newKey(identity *age.X25519Identity) (*key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &key{identity: identity, mac: mac, documents: documents}, nil
+	return &key{identity: identity, public: identity.Recipient().String(), mac: mac, documents: documents}, nil
 }
 
-func (k *key) recipient() string { return k.identity.Recipient().String() }
+func (k *key) recipient() string { return k.public }
 
 func keyed(mac []byte, hash string) string {
 	h := hmac.New(sha256.New, mac)

@@ -61,11 +61,22 @@ func (m *meta) write(ctx context.Context, c *sql.Conn) error {
 		return err
 	}
 	defer stmt.Close()
-	return m.writeWith(ctx, stmt)
+	return m.writeWith(ctx, stmt, nil)
 }
 
-func (m *meta) writeWith(ctx context.Context, put *sql.Stmt) error {
+// writeWith writes the rows that differ from those stored, all of them if these are not known.
+func (m *meta) writeWith(ctx context.Context, put *sql.Stmt, stored *meta) error {
+	var same map[[2]string]bool
+	if stored != nil {
+		same = map[[2]string]bool{}
+		for _, p := range stored.pairs() {
+			same[p] = true
+		}
+	}
 	for _, p := range append(m.pairs(), [2]string{"seal", m.seal()}) {
+		if same[p] {
+			continue
+		}
 		if _, err := put.ExecContext(ctx, p[0], p[1]); err != nil {
 			return err
 		}

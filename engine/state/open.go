@@ -45,9 +45,16 @@ type Local struct {
 	// identity is that of the open file, to notice when the path names another one.
 	identity fs.FileInfo
 
-	serial atomic.Int64 // of the newest commit
-	mu     sync.Mutex   // held by a commit
+	serial atomic.Int64     // of the newest commit
+	mu     sync.Mutex       // held by a commit
+	sums   map[string]int64 // of the stored documents, by name
 	closed bool
+	// logPages is at what length of the log SQLite moves it into the database, logTried the
+	// size at which boundLog last tried.
+	logPages, logTried int64
+
+	// reading is held by readers of this process, which keep the log from starting again.
+	reading sync.RWMutex
 }
 
 var _ Store = (*Local)(nil)
@@ -202,8 +209,11 @@ func (s *Local) connect(ctx context.Context, sc schema) (err error) {
 	if m.schema != sc.version {
 		return corrupt("table meta has schema %d, the database %d", m.schema, sc.version)
 	}
-	s.lineage = m.lineage
+	s.lineage, s.logPages = m.lineage, minLogPages
 	s.serial.Store(m.serial)
+	if s.sums, err = readSums(ctx, s.conn, m.documents); err != nil {
+		return err
+	}
 	if s.stmts, err = prepare(ctx, s.conn); err != nil {
 		return err
 	}
@@ -269,6 +279,8 @@ func inTx(ctx context.Context, c *sql.Conn, do func() error) error {
 
 // Load implements Reader.
 func (s *Local) Load(ctx context.Context) (*Ledger, error) {
+	s.reading.RLock()
+	defer s.reading.RUnlock()
 	l, err := load(ctx, s.readDB)
 	if err != nil {
 		return nil, explain("read the state", s.files.db, err)
@@ -278,6 +290,8 @@ func (s *Local) Load(ctx context.Context) (*Ledger, error) {
 
 // Blob implements Reader.
 func (s *Local) Blob(ctx context.Context, hash string) ([]byte, error) {
+	s.reading.RLock()
+	defer s.reading.RUnlock()
 	data, err := readBlob(ctx, s.readDB, s.keys, hash)
 	if err != nil {
 		return nil, explain("read from the state", s.files.db, err)
@@ -287,6 +301,8 @@ func (s *Local) Blob(ctx context.Context, hash string) ([]byte, error) {
 
 // History implements Reader.
 func (s *Local) History(ctx context.Context, of address.Address, limit int) ([]Entry, error) {
+	s.reading.RLock()
+	defer s.reading.RUnlock()
 	entries, err := readHistory(ctx, s.readDB, of, limit)
 	if err != nil {
 		return nil, explain("read the history in the state", s.files.db, err)

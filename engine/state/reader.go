@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 
 	"tidegate/hclspec/address"
 )
@@ -16,6 +17,9 @@ type snapshot struct {
 	copy *privateCopy
 	db   *sql.DB
 	keys *keyring
+
+	mu      sync.Mutex
+	checked bool // the documents are all there
 }
 
 var _ Reader = (*snapshot)(nil)

@@ -13,7 +13,7 @@ type stmts struct {
 	sources, sinks, outputs                          tableStmts
 	dropShared, putShared                            *sql.Stmt
 	countBlob, dropBlob, putBlob                     *sql.Stmt
-	getDocumentSum, putDocument, dropDocument        *sql.Stmt
+	putDocument, dropDocument                        *sql.Stmt
 	lastHistory, putHistory, addressOf, pruneHistory *sql.Stmt
 	all                                              []*sql.Stmt
 }
@@ -40,7 +40,6 @@ func prepare(ctx context.Context, c *sql.Conn) (*stmts, error) {
 		{&s.countBlob, "UPDATE blobs SET refs = refs + ? WHERE hash = ? RETURNING refs"},
 		{&s.dropBlob, "DELETE FROM blobs WHERE hash = ?"},
 		{&s.putBlob, "INSERT INTO blobs (hash, sealed, refs, size, data) VALUES (?, ?, ?, ?, ?)"},
-		{&s.getDocumentSum, getDocumentSum},
 		{&s.putDocument, putDocument},
 		{&s.dropDocument, dropDocument},
 		{&s.lastHistory, lastHistory},
