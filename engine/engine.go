@@ -103,12 +103,6 @@ func load(opts Options, validate bool) (*Engine, hcl.Diagnostics) {
 	path, more := e.findState()
 	e.statePath = path
 	diags = append(diags, more...)
-	if s := spec.Settings; s.Listener != nil {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagWarning, Summary: "The listener is not used", Subject: &s.ListenerRange,
-			Detail: "The listener block is for apply --watch, which this version does not have.",
-		})
-	}
 	prog, more := compile(spec, e.opts, validate, !diags.HasErrors())
 	e.prog = prog
 	diags = append(diags, more...)
@@ -225,6 +219,21 @@ func (e *Engine) Spec() *hclspec.Spec { return e.spec }
 
 // Files returns the configuration's files by name, for the snippets of diagnostics.
 func (e *Engine) Files() map[string]*hcl.File { return e.spec.Files }
+
+// SettingsContext is what the expressions of the tidegate block may refer to.
+func (e *Engine) SettingsContext() *hcl.EvalContext {
+	vars := map[string]cty.Value{}
+	for name, v := range e.prog.variables {
+		vars[name] = v
+	}
+	env := map[string]cty.Value{}
+	for name, v := range e.prog.environ {
+		env[name] = cty.StringVal(v)
+	}
+	return &hcl.EvalContext{Functions: e.prog.functions, Variables: map[string]cty.Value{
+		"path": e.spec.PathObject(), "var": cty.ObjectVal(vars), "env": cty.ObjectVal(env),
+	}}
+}
 
 // StatePath returns where the state is, absolute.
 func (e *Engine) StatePath() string { return e.statePath }

@@ -116,6 +116,9 @@ type (
 	DaemonStopped  struct{ Parked int }
 )
 
+// ReloadStarted says that the configuration was read again and is taken over, or refused, next.
+type ReloadStarted struct{}
+
 // Reloaded says that another configuration runs, or, with Err, that the old one goes on.
 type Reloaded struct {
 	Err                     string // with file and line
@@ -162,6 +165,7 @@ func (DaemonStarted) event()    {}
 func (DaemonReady) event()      {}
 func (DaemonStopping) event()   {}
 func (DaemonStopped) event()    {}
+func (ReloadStarted) event()    {}
 func (Reloaded) event()         {}
 func (StateTrouble) event()     {}
 func (PushReceived) event()     {}

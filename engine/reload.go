@@ -185,6 +185,7 @@ func (d *Daemon) readAgain(ctx context.Context, before *Engine) (*Engine, hcl.Di
 // reconfigure lets another configuration run. Equal nodes go on as they are; a broken one
 // changes nothing.
 func (d *Daemon) reconfigure(next *candidateConfig) {
+	d.engine.emitQuietly(ReloadStarted{})
 	d.reload.Time, d.reload.Count = time.Now(), d.reload.Count+1
 	if next.diags.HasErrors() {
 		d.reload.Success = false

@@ -384,7 +384,8 @@ func (d *Daemon) drain(cut context.CancelFunc) {
 	}
 }
 
-// publish hands an event to whoever subscribed; one who does not keep up loses the newest.
+// publish hands an event to whoever subscribed. One who does not keep up is cut off, so that
+// a gap is never mistaken for silence.
 func (d *Daemon) publish(ev Event) {
 	d.listenersMutex.Lock()
 	defer d.listenersMutex.Unlock()
@@ -392,24 +393,34 @@ func (d *Daemon) publish(ev Event) {
 		select {
 		case c <- ev:
 		default:
+			delete(d.listeners, c)
+			close(c)
 		}
 	}
 }
 
-// Subscribe returns the events from now on. One who does not keep up with buffer events loses
-// the newest ones. cancel closes the channel.
+// Subscribe returns the events from now on. The channel is closed by cancel, and when buffer
+// events wait in it.
 func (d *Daemon) Subscribe(buffer int) (events <-chan Event, cancel func()) {
 	c := make(chan Event, buffer)
 	d.listenersMutex.Lock()
 	d.listeners[c] = struct{}{}
 	d.listenersMutex.Unlock()
-	return c, sync.OnceFunc(func() {
+	return c, func() {
 		d.listenersMutex.Lock()
-		delete(d.listeners, c)
-		d.listenersMutex.Unlock()
-		close(c)
-	})
+		defer d.listenersMutex.Unlock()
+		if _, open := d.listeners[c]; open {
+			delete(d.listeners, c)
+			close(c)
+		}
+	}
 }
+
+// Announce names the control socket to whoever meets the lock of the state.
+func (d *Daemon) Announce(socket string) error { return d.store.Announce(socket) }
+
+// Alive returns nil once the loop has turned.
+func (d *Daemon) Alive(ctx context.Context) error { return d.call(ctx, func() {}) }
 
 // Ready reports whether every source was tried once.
 func (d *Daemon) Ready() bool { return d.ready.Load() }

@@ -504,7 +504,8 @@ func (d *Daemon) newStanding(it *sourceItem, c plan.Choice, read bool) {
 		it.fallback = c.Value
 	}
 	stale := (problem == plan.Failed) != (it.problem == plan.Failed)
-	if !read && before == it.standing && !(stale && it.node.readsAttribute("stale")) {
+	other := it.standing == plan.Nothing && problem != it.problem // what its users say of it
+	if !read && before == it.standing && !other && !(stale && it.node.readsAttribute("stale")) {
 		return
 	}
 	d.wakeUsers(it.addr, causeInput)

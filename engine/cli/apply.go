@@ -19,6 +19,7 @@ import (
 
 func (a *app) applyCommand() *cobra.Command {
 	var f planFlags
+	var w watchFlags
 	var auto bool
 	cmd := &cobra.Command{
 		Use:   "apply [DIR]",
@@ -27,11 +28,15 @@ func (a *app) applyCommand() *cobra.Command {
 			"fails stays pending and is tried again by the next apply.",
 		Args: atMost(1, "directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if w.watch {
+				return a.watch(cmd, &f, &w, a.directory(args))
+			}
 			return a.apply(cmd, &f, a.directory(args), auto)
 		},
 	}
 	f.add(cmd, "what happens as lines of JSON, in the shape of Terraform's", "`N` deliveries at a time")
 	cmd.Flags().BoolVar(&auto, "auto-approve", false, "do not ask")
+	w.add(cmd)
 	cmd.Flags().BoolVar(&f.refresh, "refresh", true, "look at the sources; without, their accepted values stand")
 	return cmd
 }

@@ -2,17 +2,24 @@ package cli
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/hashicorp/go-hclog"
 )
 
 // logger writes to stderr what TIDEGATE_LOG asks for, by default nothing.
-func (a *app) logger() hclog.Logger {
+func (a *app) logger() hclog.Logger { return a.loggerTo(a.Stderr, hclog.Off) }
+
+// loggerTo is logger for a command that logs from some level on if nobody asks.
+func (a *app) loggerTo(w io.Writer, standard hclog.Level) hclog.Logger {
 	word := a.env("TIDEGATE_LOG")
-	if word == "" {
+	if word == "" && standard == hclog.Off {
 		return hclog.NewNullLogger()
 	}
-	level := hclog.LevelFromString(word)
+	level := standard
+	if word != "" {
+		level = hclog.LevelFromString(word)
+	}
 	if level == hclog.NoLevel {
 		fmt.Fprintf(a.Stderr, "Warning: TIDEGATE_LOG=%q is no level; trace, debug, info, warn, error and off are.\n", word)
 		level = hclog.Info
@@ -22,6 +29,6 @@ func (a *app) logger() hclog.Logger {
 		fmt.Fprintf(a.Stderr, "Warning: TIDEGATE_LOG_FORMAT=%q is no format; text and json are.\n", format)
 	}
 	return hclog.New(&hclog.LoggerOptions{
-		Name: "tidegate", Level: level, Output: a.Stderr, JSONFormat: format == "json",
+		Name: "tidegate", Level: level, Output: w, JSONFormat: format == "json",
 	})
 }

@@ -1,0 +1,241 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
+
+	"tidegate/engine"
+	"tidegate/engine/view"
+	"tidegate/engine/web"
+	"tidegate/hclspec"
+)
+
+// watchFlags are the flags of apply that only --watch has.
+type watchFlags struct {
+	watch       bool
+	listen      string
+	grace       time.Duration
+	allowDelete bool
+}
+
+func (f *watchFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.BoolVar(&f.watch, "watch", false, "keep the configuration true until interrupted; needs no approval")
+	flags.Var((*textFlag)(&f.listen), "listen", "with --watch, `ADDRESS` of the listener, in place of the block's")
+	flags.DurationVar(&f.grace, "grace", engine.DefaultGrace, "with --watch, how long to wait for deliveries under way when stopped")
+	flags.BoolVar(&f.allowDelete, "allow-delete", false, "with --watch, delete the targets of removed sinks whose on_destroy is delete without approval")
+}
+
+// watching is one daemon and what stands around it.
+type watching struct {
+	*app
+	daemon *engine.Daemon
+	log    hclog.Logger
+	notify *notifier
+	around sync.WaitGroup
+	broken chan error // what stands around it ended
+}
+
+func (a *app) watch(cmd *cobra.Command, f *planFlags, w *watchFlags, dir string) error {
+	ctx, stop := context.WithCancel(cmd.Context())
+	defer stop()
+	// Whoever reads logs or events slowly, or not at all, makes nothing wait.
+	errors, out := newPatient(a.Stderr), newPatient(a.Stdout)
+	defer errors.close(patience)
+	defer out.close(patience)
+	log := a.loggerTo(errors, hclog.Info)
+	opts := a.options(cmd, &f.configFlags, dir)
+	opts.Logger, opts.Command = log, cmd.CommandPath()+" --watch"
+	if f.json {
+		opts.Events = func(ev engine.Event) {
+			if line := view.EventJSON(ev, time.Now()); line != nil {
+				_, _ = out.Write(append(line, '\n'))
+			}
+		}
+	}
+	d, diags := engine.NewDaemon(ctx, opts, engine.WatchOptions{Grace: w.grace, AllowDelete: w.allowDelete})
+	if d == nil {
+		return a.fail(diags, nil, f.json)
+	}
+	a.report(diags, d.Engine().Files())
+	r := &watching{app: a, daemon: d, log: log, notify: newNotifier(a.env("NOTIFY_SOCKET")), broken: make(chan error, 2)}
+	err := r.run(ctx, stop, w)
+	if closed := d.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return a.failWith("The daemon ended", err, f.json)
+	}
+	return nil
+}
+
+// run serves the control socket and the listener beside the daemon.
+func (r *watching) run(ctx context.Context, stop context.CancelFunc, w *watchFlags) error {
+	defer r.around.Wait()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	// What stands around the daemon ends after it, so that its end can be asked about.
+	outer, endOuter := context.WithCancel(context.WithoutCancel(ctx))
+	defer endOuter()
+	if err := r.control(outer); err != nil {
+		return err
+	}
+	if err := r.listen(ctx, w.listen); err != nil {
+		return err
+	}
+	r.signals(outer)
+	r.tell(outer)
+	ended := make(chan error, 1)
+	r.around.Go(func() { ended <- r.daemon.Run(ctx) })
+	select {
+	case err := <-ended:
+		return err
+	case err := <-r.broken:
+		end()
+		return errors.Join(err, <-ended)
+	}
+}
+
+// control serves the control socket and names it in the state's lock.
+func (r *watching) control(ctx context.Context) error {
+	path, err := r.controlPath()
+	if err != nil {
+		return err
+	}
+	ln, err := web.ListenControl(ctx, path)
+	if err != nil {
+		return err
+	}
+	if err := r.daemon.Announce(path); err != nil {
+		return errors.Join(fmt.Errorf("name the control socket in the lock: %w", err), ln.Close())
+	}
+	r.around.Go(func() {
+		if err := web.ServeControl(ctx, ln, r.daemon, r.log); err != nil {
+			r.broken <- fmt.Errorf("the control socket broke: %w", err)
+		}
+	})
+	return nil
+}
+
+// longestSocket is what fits into the address of a Unix socket on every system.
+const longestSocket = 100
+
+// controlPath is in $RUNTIME_DIRECTORY, else beside the state, else, where that is too long,
+// in a directory of our own below the one for temporary files.
+func (r *watching) controlPath() (string, error) {
+	if dir, _, _ := strings.Cut(r.env("RUNTIME_DIRECTORY"), ":"); dir != "" {
+		return filepath.Join(dir, "control.sock"), nil
+	}
+	state := r.daemon.Engine().StatePath()
+	path := strings.TrimSuffix(state, filepath.Ext(state)) + ".sock"
+	if len(path) <= longestSocket {
+		return path, nil
+	}
+	sum := sha256.Sum256([]byte(state))
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("tidegate-%d-%s", os.Getuid(), hex.EncodeToString(sum[:6])))
+	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
+		return "", fmt.Errorf("make a directory for the control socket: %w", err)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 {
+		return "", fmt.Errorf("the directory %s is not private; remove it", dir)
+	}
+	return filepath.Join(dir, "control.sock"), nil
+}
+
+// listen opens the listener, where the configuration or the command line asks for one, or
+// something is received.
+func (r *watching) listen(ctx context.Context, address string) error {
+	l, err := r.listener(address)
+	if err != nil || l == nil {
+		return err
+	}
+	srv, err := web.New(r.daemon, l, web.Options{Logger: r.log, Version: hclspec.Version})
+	if err != nil {
+		return err
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", l.Address)
+	if err != nil {
+		return fmt.Errorf("open the listener at %s: %w; free the port, or name another in the listener block or with --listen", l.Address, err)
+	}
+	r.daemon.SetListener(ln.Addr().String())
+	r.log.Info("listener is open", "address", ln.Addr().String(), "tls", l.TLS != nil)
+	r.around.Go(func() {
+		if err := srv.Serve(ctx, ln); err != nil {
+			r.broken <- fmt.Errorf("the listener broke: %w", err)
+		}
+	})
+	return nil
+}
+
+func (r *watching) listener(address string) (*web.Listener, error) {
+	e := r.daemon.Engine()
+	s := e.Spec().Settings
+	in := r.daemon.Receivers()
+	l := &web.Listener{Address: web.DefaultAddress}
+	switch {
+	case s.Listener != nil:
+		var diags hcl.Diagnostics
+		l, diags = web.DecodeListener(s.Listener, e.SettingsContext(), e.Spec().Dir)
+		r.report(diags, e.Files())
+		if diags.HasErrors() {
+			return nil, errors.New("the listener block is wrong")
+		}
+	case address == "" && len(in.Sources)+len(in.Detectors) == 0 && in.Wildcard == nil:
+		return nil, nil
+	}
+	if address != "" {
+		l.Address = address
+	}
+	return l, nil
+}
+
+// signals reloads at each SIGHUP.
+func (r *watching) signals(ctx context.Context) {
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, reloadSignals...)
+	r.around.Go(func() {
+		defer signal.Stop(ch)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ch:
+				_ = r.daemon.Reload(ctx) // what is wrong is told by an event
+			}
+		}
+	})
+}
+
+// tell keeps the service manager informed.
+func (r *watching) tell(ctx context.Context) {
+	if r.notify == nil {
+		return
+	}
+	events, cancel := r.daemon.Subscribe(64)
+	r.around.Go(func() {
+		defer cancel()
+		r.notify.follow(ctx, events, r.alive)
+	})
+}
+
+// alive reports whether the loop still turns.
+func (r *watching) alive(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return r.daemon.Alive(ctx) == nil
+}
