@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -44,8 +45,12 @@ func (d *Daemon) watchConfiguration(ctx context.Context) <-chan *candidateConfig
 	d.reloads = make(chan reloadRequest)
 	engine := d.engine
 	d.work.Go(func() {
-		ticker := time.NewTicker(configLook)
-		defer ticker.Stop()
+		var tick <-chan time.Time
+		if interval := d.watch.ConfigInterval; interval >= 0 {
+			ticker := time.NewTicker(cmp.Or(interval, configLook))
+			defer ticker.Stop()
+			tick = ticker.C
+		}
 		seen := fingerprintOf(engine)
 		loaded, changed := seen, time.Time{}
 		send := func(reply chan error) {
@@ -68,7 +73,7 @@ func (d *Daemon) watchConfiguration(ctx context.Context) <-chan *candidateConfig
 				return
 			case r := <-d.reloads:
 				send(r.reply)
-			case <-ticker.C:
+			case <-tick:
 				now := fingerprintOf(engine)
 				if now != seen {
 					seen, changed = now, time.Now()

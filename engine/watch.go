@@ -25,6 +25,9 @@ import (
 type WatchOptions struct {
 	Grace       time.Duration // to finish what is under way when it is stopped, 0 for DefaultGrace
 	AllowDelete bool          // removed sinks with on_destroy = "delete" need no approval
+	// ConfigInterval is between two looks at the configuration's files, 0 for half a second.
+	// Below 0 they are read again on request alone.
+	ConfigInterval time.Duration
 }
 
 // DefaultGrace is how long a stopping daemon waits for deliveries under way.
