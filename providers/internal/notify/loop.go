@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -219,10 +218,13 @@ func split(path string) (dir, name string) {
 		return "", path
 	}
 	dir, name = path[:i], path[i+1:]
-	if strings.TrimRight(dir[len(filepath.VolumeName(dir)):], `/`+string(filepath.Separator)) == "" {
-		dir = filepath.VolumeName(dir) + string(filepath.Separator)
+	volume := len(filepath.VolumeName(dir))
+	for i := volume; i < len(dir); i++ {
+		if !os.IsPathSeparator(dir[i]) {
+			return dir, name
+		}
 	}
-	return dir, name
+	return path[:volume] + string(filepath.Separator), name
 }
 
 // renamedFrom is the field of an event that inotify fills for both halves of a rename within

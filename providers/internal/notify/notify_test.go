@@ -545,3 +545,13 @@ func TestRacingRegistrations(t *testing.T) {
 		t.Errorf("%d registrations and %d directories are left", len(s.all), len(s.dirs))
 	}
 }
+
+func TestSplit(t *testing.T) {
+	for path, want := range map[string][2]string{
+		"/a/b": {"/a", "b"}, "/a": {"/", "a"}, "//a": {"/", "a"}, "/": {"/", ""}, "a": {"", "a"},
+	} {
+		if dir, name := split(filepath.FromSlash(path)); filepath.ToSlash(dir) != want[0] || name != want[1] {
+			t.Errorf("%s: %q, %q", path, dir, name)
+		}
+	}
+}
