@@ -356,6 +356,11 @@ func TestFaultContentTemplates(t *testing.T) {
 		"dots":         {`file("../../../../../../../../etc/passwd")`, "", "paths.read"},
 		"environment":  {`templatefile("t.tpl", {})`, "${env.HOME}", "env"},
 		"unknown word": {`templatefile("t.tpl", {})`, "%{ include }", "t.tpl"},
+		"loops":        {`jsonencode([for i in range(1024): [for j in range(1024): [for k in range(1024): k]]])`, "", "steps"},
+		"loops inside": {`templatefile("t.tpl", {})`, strings.Repeat("%{ for i in range(1024) }", 4) + "x" + strings.Repeat("%{ endfor }", 4), "steps"},
+		"width":        {`format("%1000000000d", 1)`, "", "width"},
+		"1 GB":         {`join(",", [for s in setproduct(range(1000), range(1000)): format("%1000s", "x")])`, "", "MiB"},
+		"number":       {`"${1e4000000}"`, "", "out of range"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newModule(t, "t.tpl", c.file, "main.hcl", fmt.Sprintf(`
@@ -371,6 +376,25 @@ sink "file" "c" {
 			}
 		})
 	}
+}
+
+// C12: a chain of locals, each twice the one before, and the same in the JSON syntax.
+func TestFaultContentDoubling(t *testing.T) {
+	for name, next := range map[string]string{"text": `"${local.a%d}${local.a%[2]d}"`, "list": `[local.a%d, local.a%[2]d]`} {
+		text := "locals {\n  a0 = [\"0123456789\"][0]\n"
+		for i := range 60 {
+			text += fmt.Sprintf("  a%d = "+next+"\n", i+1, i)
+		}
+		m := newModule(t, "main.hcl", text+"}\nsink \"file\" \"c\" {\n  path = \"out.txt\"\n  content = jsonencode(local.a60)\n}\n")
+		begun := time.Now()
+		m.tool("plan").want(t, 1, "too large", "main.hcl")
+		if d := time.Since(begun); d > time.Minute {
+			t.Errorf("%s: it took %v to refuse it", name, d)
+		}
+	}
+	m := newModule(t, "main.hcl.json", `{"sink":{"file":{"c":{"path":"out.txt",
+		"content":"${length([for i in range(1024): [for j in range(1024): [for k in range(1024): k]]])}"}}}}`)
+	m.tool("plan").want(t, 1, "steps", "main.hcl.json")
 }
 
 // C13: another spelling of the same value is no change, in every format.

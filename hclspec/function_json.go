@@ -64,6 +64,9 @@ func appendJSON(out []byte, v cty.Value) ([]byte, error) {
 			if out, err = appendJSON(out, e); err != nil {
 				return nil, err
 			}
+			if len(out) > MaxTextBytes {
+				return nil, errTextTooLarge
+			}
 		}
 		return append(out, ']'), nil
 	}
@@ -90,6 +93,9 @@ func appendJSONObject(out []byte, members map[string]cty.Value) ([]byte, error) 
 		out = append(out, ':')
 		if out, err = appendJSON(out, members[name]); err != nil {
 			return nil, err
+		}
+		if len(out) > MaxTextBytes {
+			return nil, errTextTooLarge
 		}
 	}
 	return append(out, '}'), nil

@@ -27,7 +27,13 @@ var replaceFunc = function.New(&function.Spec{
 			if err != nil {
 				return cty.NilVal, function.NewArgErrorf(1, "%s", err)
 			}
+			if err := replacePatternBound(re, str, with); err != nil {
+				return cty.NilVal, err
+			}
 			return cty.StringVal(re.ReplaceAllString(str, with)), nil
+		}
+		if err := replaceBound(str, substr, with); err != nil {
+			return cty.NilVal, err
 		}
 		return cty.StringVal(strings.ReplaceAll(str, substr, with)), nil
 	},

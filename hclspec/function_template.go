@@ -110,7 +110,7 @@ func parseTemplate(src []byte, name string) (hclsyntax.Expression, error) {
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	return expr, nil
+	return guard(expr), nil
 }
 
 func templateContext(vars cty.Value) (*hcl.EvalContext, error) {

@@ -96,8 +96,11 @@ func parseBytes(src []byte, name string) (body hcl.Body, diags hcl.Diagnostics) 
 	var file *hcl.File
 	if strings.HasSuffix(name, ".json") {
 		file, diags = json.Parse(src, name)
-	} else {
-		file, diags = hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+		return jsonBody{file.Body}, diags
+	}
+	file, diags = hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	if native, ok := file.Body.(*hclsyntax.Body); ok {
+		guardBody(native)
 	}
 	return file.Body, diags
 }
@@ -142,7 +145,11 @@ func parseExpression(src, name string) (hcl.Expression, hcl.Diagnostics) {
 	if diag := checkText([]byte(src), name); diag != nil {
 		return nil, hcl.Diagnostics{diag}
 	}
-	return hclsyntax.ParseExpression([]byte(src), name, hcl.InitialPos)
+	expr, diags := hclsyntax.ParseExpression([]byte(src), name, hcl.InitialPos)
+	if diags.HasErrors() {
+		return expr, diags
+	}
+	return guard(expr), diags
 }
 
 // diagnosticFile is what Spec.Files holds of a file: its bytes, and for "in sink "file"

@@ -5,7 +5,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
-	"github.com/hashicorp/hcl/v2/json"
 )
 
 // StaticReferences reads a list of plain references, as in depends_on, detectors, rules
@@ -33,7 +32,7 @@ func staticReference(expr hcl.Expression) (*Reference, *hcl.Diagnostic) {
 	t := staticTraversal(expr)
 	if t == nil {
 		detail := "Write the address of a block as it is, such as source.http.app; calculations and function calls are not possible here."
-		if json.IsJSONExpression(expr) {
+		if isJSON(expr) {
 			detail = "Write the address of a block as a text, such as \"source.http.app\"."
 		} else if val, diags := expr.Value(nil); !diags.HasErrors() && val.IsKnown() && !val.IsNull() {
 			detail = "Write the address of a block without quotes, such as source.http.app."

@@ -1,10 +1,11 @@
 package hclspec
 
 import (
+	"errors"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
 	"github.com/hashicorp/hcl/v2/gohcl"
-	"github.com/hashicorp/hcl/v2/json"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 )
@@ -108,7 +109,7 @@ func checkTypeString(expr hcl.Expression) *hcl.Diagnostic {
 
 // jsonString returns the text of an expression that is a string in a JSON file.
 func jsonString(expr hcl.Expression) (string, bool) {
-	if !json.IsJSONExpression(expr) {
+	if !isJSON(expr) {
 		return "", false
 	}
 	val, diags := expr.Value(nil)
@@ -153,5 +154,9 @@ func (v *Variable) convert(val cty.Value) (cty.Value, error) {
 	if v.Defaults != nil && !val.IsNull() {
 		val = v.Defaults.Apply(val)
 	}
-	return convert.Convert(val, v.Constraint)
+	val, err := convert.Convert(val, v.Constraint)
+	if err == nil && sizeOf(val).outOfRange {
+		return val, errors.New("a number is larger than 1e4900 or nearer to zero than 1e-4900")
+	}
+	return val, err
 }
