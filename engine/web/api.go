@@ -12,8 +12,6 @@ import (
 )
 
 const (
-	// maxReads is how many answers that may be large are made or sent at once.
-	maxReads = 16
 	// askTimeout is how long the daemon may take to say something.
 	askTimeout = 10 * time.Second
 	// defaultHistory and maxHistory are how many entries are listed.
@@ -53,6 +51,7 @@ func (c *statusCache) get(ctx context.Context, maxAge time.Duration) (*engine.St
 	return st, nil
 }
 
+// forget drops a status that nobody may be shown any more.
 func (c *statusCache) forget() {
 	c.turn <- struct{}{}
 	defer func() { <-c.turn }()

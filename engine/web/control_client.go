@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -144,7 +145,8 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("%w: the control socket at %s is left over from one that ended; start another with tidegate apply --watch", ErrNoDaemon, c.path)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("the control socket at %s is another user's: permission denied; run this as that user or as root", c.path)
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
+		strings.Contains(err.Error(), "server closed idle connection"): // net/http has no name for it
 		return fmt.Errorf("the daemon at %s hung up: it is stopping, or runs as another user", c.path)
 	}
 	return fmt.Errorf("ask the daemon at %s: %w", c.path, err)

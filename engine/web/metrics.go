@@ -170,56 +170,54 @@ func (t *familyWriter) family(f *dto.MetricFamily) {
 
 // one writes a metric that there is one of.
 func (t *familyWriter) one(name, help string, counter bool, value float64) {
-	t.each(name, help, counter, items([]string{""}, ""), func(int) (float64, bool) { return value, true })
+	t.each(name, help, counter, newItems(nil, "", 1), func(int) (float64, bool) { return value, true })
 }
 
-// items makes the metrics of a list of labels, which serve several families one after another.
-func items(values []string, label string) []*dto.Metric {
-	all := make([]dto.Metric, len(values))
-	out := make([]*dto.Metric, len(values))
+// items are the metrics of a list of label values. They serve one family after another.
+type items struct {
+	all      []dto.Metric
+	family   []*dto.Metric
+	counters []dto.Counter
+	gauges   []dto.Gauge
+	values   []float64
+}
+
+func newItems(values []string, label string, n int) *items {
+	l := &items{make([]dto.Metric, n), make([]*dto.Metric, 0, n), make([]dto.Counter, n), make([]dto.Gauge, n), make([]float64, n)}
+	pairs, places := make([]dto.LabelPair, len(values)), make([]*dto.LabelPair, len(values))
 	for i := range values {
-		out[i] = &all[i]
-		if label != "" {
-			out[i].Label = []*dto.LabelPair{{Name: &label, Value: &values[i]}}
-		}
+		pairs[i].Name, pairs[i].Value = &label, &values[i]
+		places[i] = &pairs[i]
+		l.all[i].Label = places[i : i+1]
 	}
-	return out
+	for i := range n {
+		l.counters[i].Value, l.gauges[i].Value = &l.values[i], &l.values[i]
+	}
+	return l
 }
 
-// each writes one family; those of which value says no are left out.
-func (t *familyWriter) each(name, help string, counter bool, list []*dto.Metric, value func(i int) (float64, bool)) {
-	if t.err != nil {
-		return
-	}
-	f := dto.MetricFamily{Name: &name, Help: &help, Type: dto.MetricType_GAUGE.Enum()}
+// each writes one family; items of which value says no are left out.
+func (t *familyWriter) each(name, help string, counter bool, l *items, value func(i int) (float64, bool)) {
+	typ := dto.MetricType_GAUGE
 	if counter {
-		f.Type = dto.MetricType_COUNTER.Enum()
+		typ = dto.MetricType_COUNTER
 	}
-	values := make([]float64, len(list))
-	counters, gauges := []dto.Counter(nil), []dto.Gauge(nil)
-	if counter {
-		counters = make([]dto.Counter, len(list))
-	} else {
-		gauges = make([]dto.Gauge, len(list))
-	}
-	f.Metric = make([]*dto.Metric, 0, len(list))
-	for i, metric := range list {
+	l.family = l.family[:0]
+	for i := range l.all {
 		v, ok := value(i)
 		if !ok {
 			continue
 		}
-		values[i] = v
-		metric.Counter, metric.Gauge = nil, nil
+		m := &l.all[i]
+		l.values[i], m.Counter, m.Gauge = v, nil, nil
 		if counter {
-			counters[i].Value = &values[i]
-			metric.Counter = &counters[i]
+			m.Counter = &l.counters[i]
 		} else {
-			gauges[i].Value = &values[i]
-			metric.Gauge = &gauges[i]
+			m.Gauge = &l.gauges[i]
 		}
-		f.Metric = append(f.Metric, metric)
+		l.family = append(l.family, m)
 	}
-	t.family(&f)
+	t.family(&dto.MetricFamily{Name: &name, Help: &help, Type: &typ, Metric: l.family})
 }
 
 func yes(b bool) float64 {
@@ -264,7 +262,7 @@ func writeSources(t *familyWriter, st *engine.Status) {
 		states[s.State]++
 	}
 	byState(t, "tidegate_sources", "Sources, by their state.", states)
-	list := items(names, "address")
+	list := newItems(names, "address", len(names))
 	count := func(name, help string, of func(*engine.SourceStatus) int64) {
 		t.each(name, help, true, list, func(i int) (float64, bool) { return float64(of(st.Sources[i])), true })
 	}
@@ -297,7 +295,7 @@ func writeSinks(t *familyWriter, st *engine.Status) {
 		states[s.State]++
 	}
 	byState(t, "tidegate_sinks", "Sinks, by their state.", states)
-	list := items(names, "address")
+	list := newItems(names, "address", len(names))
 	count := func(name, help string, of func(*engine.SinkStatus) int64) {
 		t.each(name, help, true, list, func(i int) (float64, bool) { return float64(of(st.Sinks[i])), true })
 	}
@@ -311,7 +309,7 @@ func writeSinks(t *familyWriter, st *engine.Status) {
 
 func byState(t *familyWriter, name, help string, states map[string]int) {
 	names := slices.Sorted(maps.Keys(states))
-	t.each(name, help, false, items(names, "state"), func(i int) (float64, bool) { return float64(states[names[i]]), true })
+	t.each(name, help, false, newItems(names, "state", len(names)), func(i int) (float64, bool) { return float64(states[names[i]]), true })
 }
 
 // pending reports whether a sink in the state has something that it must still get.

@@ -26,6 +26,7 @@ type Options struct {
 	MaxConns    int           // open connections, 2048
 	MaxPushes   int           // values on their way through the daemon, 1024
 	MaxStreams  int           // readers of /api/v1/events, 64
+	MaxReads    int           // other answers that may be large, made or sent at once, 16
 	Rate        int           // requests of one client each second, 1000
 	Burst       int           // and at once, 2000
 	Header      time.Duration // for the header of a request, 5s
@@ -50,6 +51,7 @@ func (o Options) complete() Options {
 	orElse(&o.MaxConns, 2048)
 	orElse(&o.MaxPushes, 1024)
 	orElse(&o.MaxStreams, 64)
+	orElse(&o.MaxReads, 16)
 	orElse(&o.Rate, 1000)
 	orElse(&o.Burst, 2*o.Rate)
 	orElse(&o.Header, 5*time.Second)
@@ -99,7 +101,7 @@ func New(d Daemon, l *Listener, opts Options) (*Server, error) {
 		daemon: d, listener: l, opts: opts, log: opts.Logger, hosts: newHosts(l), cross: http.NewCrossOriginProtection(),
 		keeper:  doorkeeper{strict: !l.Insecure && !IsLoopback(l.Address)},
 		clients: newClients(opts.Rate, opts.Burst),
-		pushes:  make(chan struct{}, opts.MaxPushes), streams: make(chan struct{}, opts.MaxStreams), reads: make(chan struct{}, maxReads),
+		pushes:  make(chan struct{}, opts.MaxPushes), streams: make(chan struct{}, opts.MaxStreams), reads: make(chan struct{}, opts.MaxReads),
 		status: statusCache{daemon: d, turn: make(chan struct{}, 1)}, stopping: make(chan struct{}),
 	}
 	for _, token := range l.Tokens {
