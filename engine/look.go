@@ -37,6 +37,8 @@ type look struct {
 	class         providers.Class  // of Err, where the fetch failed
 	failedToFetch bool
 	after         time.Duration // what the origin asked for before the next look
+
+	certificateEnds time.Time // of the origin, zero if it has none or did not answer
 }
 
 // lookAt fetches, decodes and judges one source. It changes nothing.
@@ -79,6 +81,12 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 		o.judge(ctx, l, n, ev, settings, row)
 		return l
 	}
+	if err == nil {
+		l.certificateEnds = snapshot.CertificateEnds
+		if o.scene == nil { // a daemon would say it at each look
+			l.diags = append(l.diags, o.expiring(n, l.certificateEnds)...)
+		}
+	}
 	if err == nil && snapshot.NotModified && o.idle(l, row) {
 		// Nothing moved: no byte is read, decoded or written.
 		l.Same, l.Validator = true, cmp.Or(snapshot.Validator, row.Validator)
@@ -111,6 +119,32 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 	o.stored(ctx, l, row, settings.Sensitive)
 	o.judge(ctx, l, n, ev, settings, row)
 	return l
+}
+
+// renewBefore is how long before its end a certificate should have been renewed.
+const renewBefore = 14 * 24 * time.Hour
+
+// expiring warns of a certificate whose end is near: from then on the source would fail.
+func (o *observer) expiring(n *node, ends time.Time) hcl.Diagnostics {
+	left := ends.Sub(o.now)
+	if ends.IsZero() || left >= renewBefore {
+		return nil
+	}
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagWarning, Summary: "Certificate ends soon", Subject: n.rng.Ptr(),
+		Detail: fmt.Sprintf("The certificate of the server of %s ends on %s, in %s. From then on every look at it fails. Renew the certificate.",
+			n.addr, ends.UTC().Format(time.RFC3339), days(left)),
+	}}
+}
+
+func days(d time.Duration) string {
+	switch n := int(d.Hours() / 24); {
+	case n >= 2:
+		return fmt.Sprintf("%d days", n)
+	case d >= time.Hour:
+		return fmt.Sprintf("%d hours", int(d.Hours()))
+	}
+	return "less than an hour"
 }
 
 // idle reports whether a value that did not change need not even be judged again.

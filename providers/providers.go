@@ -32,7 +32,7 @@ type Source interface {
 
 // Snapshot is what one look brought.
 type Snapshot struct {
-	NotModified bool   // nothing else is set but Validator, if it was renewed
+	NotModified bool   // nothing else is set but Validator, if it was renewed, and CertificateEnds
 	Data        []byte // the bytes as fetched
 	Parts       []Part // instead of Data: a directory, sorted by name
 	ContentType string // media type as the origin names it, "" if it names none
@@ -44,6 +44,9 @@ type Snapshot struct {
 	// Private says that not everybody may read it at the origin (a file of mode 0600, an
 	// answer to a token): its bytes are sealed in the state, but shown in plans.
 	Private bool
+	// CertificateEnds is when the origin's certificate stops being accepted, zero where it
+	// has none. It is set beside NotModified, too.
+	CertificateEnds time.Time
 }
 
 // Part is one file of a directory.

@@ -65,7 +65,11 @@ func (s *source) follow(ctx context.Context, p *httpclient.Progress, u *url.URL,
 		}
 		if !isRedirect(x.resp.StatusCode) {
 			defer x.resp.Body.Close()
-			return s.judge(ctx, p, x)
+			snap, err := s.judge(ctx, p, x)
+			if err == nil {
+				snap.CertificateEnds = httpclient.CertificateEnds(x.resp.TLS)
+			}
+			return snap, err
 		}
 		httpclient.Discard(x.resp)
 		if n == maxHops {
