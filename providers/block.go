@@ -332,6 +332,11 @@ func (c *Configured) instance(env Env) (any, hcl.Diagnostics) {
 		}
 	}
 	v, err := c.kind.build(c.Config, env)
+	if settings, is := c.Settings.(*SourceSettings); is && settings.Push != nil {
+		if _, is := v.(Receiver); is {
+			err = errors.Join(err, AttributeErrorf("push", "a source %q is pushed to in any case; set config_name, secrets and bearer_token in the source itself", c.kind.Name))
+		}
+	}
 	if s, is := c.Settings.(interface{ check() error }); is {
 		err = errors.Join(err, s.check())
 	}

@@ -1,7 +1,9 @@
 package notify
 
 import (
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"tidegate/providers"
@@ -19,19 +21,51 @@ func (s *session) nextCheck() time.Duration {
 	return checkGap + time.Duration(len(s.dirs))*checkCost
 }
 
-// check compares the watched directories with what their paths lead to, in a goroutine that
-// ends with it, and tries again what could not be watched.
+// check compares the watched directories with what their paths lead to, and tries again what
+// could not be watched. Both may have to wait for a file system, and the events of others
+// shall not wait with them.
 func (s *session) check() {
-	if !s.verify {
-		s.verify = true
+	if !s.comparing {
+		s.comparing = true
 		dirs := s.snapshot()
 		go func() { s.found <- missing(dirs) }()
 	}
-	for _, r := range s.unwatched() {
+	if broken := s.registered(s.broken); !s.mending && len(broken) > 0 {
+		s.mending = true
+		go func() {
+			s.mend(broken)
+			s.mended <- struct{}{}
+		}()
+	}
+}
+
+func (s *session) mend(broken []*registration) {
+	for _, r := range broken {
+		if s.isStopped(r) {
+			continue
+		}
 		if _, err := s.arm(r); err == nil {
 			s.wake(r, providers.Lost)
 		}
 	}
+}
+
+// rescan makes up for lost events. Everybody is told first: most ways are as they were, and
+// going along all of them takes a while.
+func (s *session) rescan() {
+	all := s.registered(s.all)
+	for _, r := range all {
+		s.wake(r, providers.Lost)
+	}
+	for _, r := range all {
+		if s.isStopped(r) {
+			continue
+		}
+		if changed, _ := s.arm(r); changed {
+			s.wake(r, providers.Lost)
+		}
+	}
+	s.rescanned <- struct{}{}
 }
 
 // seen is a directory as it was when it was first watched.
@@ -72,12 +106,8 @@ func missing(dirs []seen) []*dir {
 	return gone
 }
 
-func (s *session) unwatched() []*registration {
+func (s *session) registered(in map[*registration]struct{}) []*registration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]*registration, 0, len(s.broken))
-	for r := range s.broken {
-		all = append(all, r)
-	}
-	return all
+	return slices.Collect(maps.Keys(in))
 }

@@ -347,7 +347,7 @@ func TestManyRegistrations(t *testing.T) {
 	if each > 700 {
 		t.Errorf("a registration takes %d bytes", each)
 	}
-	if n := runtime.NumGoroutine() - goroutines; n > 3 {
+	if n := runtime.NumGoroutine() - goroutines; n > 5 { // three, and those of a check
 		t.Errorf("%d goroutines", n)
 	}
 	if n := len(process.session.inodes); n != dirs {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"tidegate/providers"
 	"tidegate/providers/providertest/host"
@@ -106,4 +107,29 @@ func TestFaultF7UnreadableDirectory(t *testing.T) {
 	if _, err := Watch(filepath.Join(dir, "app.json"), false, nil); !errors.Is(err, os.ErrPermission) {
 		t.Errorf("got %v, want that it is not permitted", err)
 	}
+}
+
+// A directory that does not answer is given up, and the others do not wait for it.
+func TestHungFileSystem(t *testing.T) {
+	dir, inside := host.WithStrace(t, func(dir string) []string {
+		return []string{"-P", filepath.Join(dir, "dead"), "-e", "trace=newfstatat", "-e", "inject=newfstatat:delay_enter=3000000"}
+	})
+	if !inside {
+		return
+	}
+	mkdir(t, filepath.Join(dir, "alive"))
+	other := listen(t, filepath.Join(dir, "alive", "f"), false)
+	start := time.Now()
+	_, err := Watch(filepath.Join(dir, "dead", "f"), false, nil)
+	if d := time.Since(start); !errors.Is(err, errMute) || d < patience || d > patience+time.Second {
+		t.Errorf("after %s: %v", d, err)
+	}
+	start = time.Now()
+	_, err = Watch(filepath.Join(dir, "dead", "g"), false, nil)
+	if d := time.Since(start); !errors.Is(err, errMute) || d > time.Second {
+		t.Errorf("again after %s: %v", d, err)
+	}
+	replace(t, filepath.Join(dir, "alive", "f"), "1")
+	other.want(t, providers.Replaced, "what answers")
+	time.Sleep(time.Until(start.Add(3 * time.Second))) // until the call returns
 }

@@ -36,8 +36,13 @@ type loop struct {
 	waiting map[*registration]*wait
 	timer   *time.Timer
 	lost    chan struct{}
-	found   chan []*dir // what a check found to be gone
-	verify  bool        // a check is under way
+
+	// Jobs that may wait for a file system, one of each sort at a time.
+	rescanned chan struct{}
+	found     chan []*dir // what a comparison found to be gone
+	comparing bool
+	mended    chan struct{}
+	mending   bool
 }
 
 func newLoop() loop {
@@ -45,7 +50,8 @@ func newLoop() loop {
 	timer.Stop()
 	return loop{
 		hits: map[*registration]*hit{}, waiting: map[*registration]*wait{}, timer: timer,
-		lost: make(chan struct{}, 1), found: make(chan []*dir, 1),
+		lost: make(chan struct{}, 1), rescanned: make(chan struct{}, 1),
+		found: make(chan []*dir, 1), mended: make(chan struct{}, 1),
 	}
 }
 
@@ -88,6 +94,7 @@ func (s *session) run() {
 	defer s.timer.Stop()
 	lost := s.lost
 	var rested <-chan time.Time
+	var began int64
 	for {
 		select {
 		case e, open := <-s.system.events:
@@ -98,11 +105,11 @@ func (s *session) run() {
 			s.takeMore()
 			s.deliver()
 		case <-lost:
-			start := s.now()
-			s.hitAll()
-			s.deliver()
+			lost, began = nil, s.now()
+			go s.rescan()
+		case <-s.rescanned:
 			// Under a storm that overflows again and again the rescans must not take all time.
-			lost, rested = nil, time.After(max(lostGap, workShare*time.Duration(s.now()-start)))
+			rested = time.After(max(lostGap, workShare*time.Duration(s.now()-began)))
 		case <-rested:
 			lost, rested = s.lost, nil
 		case <-s.timer.C:
@@ -110,8 +117,10 @@ func (s *session) run() {
 		case <-check.C:
 			s.check()
 			check.Reset(s.nextCheck())
+		case <-s.mended:
+			s.mending = false
 		case gone := <-s.found:
-			s.verify = false
+			s.comparing = false
 			s.hitGone(gone)
 			s.deliver()
 		}
@@ -236,15 +245,6 @@ func renamed(e fsnotify.Event) bool {
 	return hasRenamedFrom && reflect.ValueOf(e).FieldByIndex(renamedFrom.Index).Len() > 0
 }
 
-func (s *session) hitAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for r := range s.all {
-		h := s.hit(r)
-		h.lost, h.before = true, true
-	}
-}
-
 func (s *session) hitGone(gone []*dir) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -327,12 +327,15 @@ func (s *session) tell(r *registration, h *hit) {
 }
 
 func (s *session) wake(r *registration, c providers.Change) {
-	s.mu.Lock()
-	stopped := r.stopped
-	s.mu.Unlock()
-	if !stopped {
+	if !s.isStopped(r) {
 		r.wake(c)
 	}
+}
+
+func (s *session) isStopped(r *registration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return r.stopped
 }
 
 // hold tells later.

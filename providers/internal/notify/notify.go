@@ -1,5 +1,5 @@
 // Package notify tells when something at a path may have changed. All registrations of the
-// process share one watcher of the operating system, two goroutines and a few timers.
+// process share one watcher of the operating system, three goroutines and a few timers.
 //
 // What is watched are directories: a watch on a file itself goes silent after the first
 // atomic replacement. For a path these are the directory it lies in and that of every
@@ -32,8 +32,8 @@ import (
 // directory and what is in it, with recursive also in its subdirectories. Hidden entries of
 // a directory play no part but as links on the way to others. The path need not exist.
 //
-// wake is called from one goroutine for all registrations and must not block, nor call Watch
-// or a stop. A call that is under way when stop is called may still arrive.
+// wake must not block, nor call Watch or a stop. Calls come one after the other but for Lost,
+// which may come at any time. A call that is under way when stop is called may still arrive.
 //
 // What was put in place as a whole is Replaced, everything else Written: a file that was
 // removed, too, since many programs remove and write anew. In a directory, files that are

@@ -49,6 +49,7 @@ func TestMistakes(t *testing.T) {
 		`config_name = "` + strings.Repeat("x", 254) + `"`: "has 254 bytes, and 253 are allowed",
 		`secrets = ["short"]`:                              "the secret has 5 bytes",
 		`bearer_token = ""`:                                "is empty",
+		`push {}`:                                          `test.hcl:1,1-5: Invalid source "webhook"; `,
 		"config_name = \"/\"\nsecrets = [\"short\"]":       "looks like a path",
 	} {
 		got := providertest.Errors(Kind(), body)
