@@ -135,6 +135,8 @@ func daemonFields(e engine.Event) (string, fieldList) {
 		return "daemon_stopping", fieldList{{"grace_seconds", e.Grace.Seconds()}}
 	case engine.DaemonStopped:
 		return "daemon_stopped", fieldList{{"parked", e.Parked}}
+	case engine.ReloadStarted:
+		return "reload_started", nil
 	case engine.Reloaded:
 		return "reloaded", fieldList{
 			{"error", e.Err}, {"added", e.Added}, {"changed", e.Changed}, {"removed", e.Removed}, {"elapsed_seconds", e.Elapsed.Seconds()},

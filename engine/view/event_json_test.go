@@ -25,6 +25,7 @@ func sampleDaemonEvents() []engine.Event {
 		engine.SinkState{Address: file, From: engine.StateOK, To: engine.StateDeferred, Reason: "rate limit", Until: day},
 		engine.PushReceived{Address: app, Name: "my\u009bapp", Outcome: engine.PushRejected, Elapsed: time.Millisecond},
 		engine.ApprovalNeeded{Address: file, Target: "/etc/x"},
+		engine.ReloadStarted{},
 		engine.Reloaded{Added: 1, Elapsed: time.Second},
 		engine.Reloaded{Err: "main.hcl:3: no such block"},
 		engine.StateTrouble{Err: "no space left on device"},
