@@ -92,7 +92,7 @@ var (
 	noName     = refuse(http.StatusNotFound, "no source of this config_name", "Declare a source \"webhook\" or a push block with the name, or correct config_name.")
 	noDetector = refuse(http.StatusNotFound, "no detector of this name", "Declare a detector \"webhook\" with the name, or correct the URL.")
 	badName    = refuse(http.StatusBadRequest, "config_name cannot be a name",
-		"A name that is not declared has 1 to 128 letters, digits, and \"_\", \"-\" and \".\" within, and is no file name that a system reserves.")
+		"A name that is not declared has 1 to 253 letters, digits, and \"_\", \"-\" and \".\" within, and is no file name that a system reserves.")
 	misdirected = refuse(http.StatusMisdirectedRequest, "unknown Host",
 		"Use an IP address, localhost, this machine's name or a name of the certificate, or add the name to hosts in the listener block.")
 	noPost   = refuse(http.StatusMethodNotAllowed, "method not allowed", "Use POST.")

@@ -8,6 +8,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -351,5 +354,28 @@ func BenchmarkMetricsOfMany(b *testing.B) {
 		if w.err != nil || buf.Flush() != nil {
 			b.Fatal(w.err)
 		}
+	}
+}
+
+// Every metric is documented, and no other is.
+func TestMetricsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "metrics.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	certFile, keyFile, pool := certificateFor(t, t.TempDir(), "one.example.com")
+	d := &fakeDaemon{receivers: sealed(), status: sampleStatus()}
+	s := start(t, d, &Listener{Address: "127.0.0.1:0", TLS: &TLS{certFile, keyFile}}, Options{})
+	s.trust(pool)
+	got := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (tidegate_\w+)`).FindAllStringSubmatch(s.get("/metrics").body, -1) {
+		got[m[1]] = true
+	}
+	documented := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(tidegate_\\w+)").FindAllStringSubmatch(string(page), -1) {
+		documented[m[1]] = true
+	}
+	if diff := cmp.Diff(documented, got); diff != "" {
+		t.Errorf("docs/metrics.md and /metrics differ (-documented +there):\n%s", diff)
 	}
 }

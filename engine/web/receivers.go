@@ -286,7 +286,7 @@ func (d *doors) admit(one *door, v *visitor, hurry bool) verdict {
 // deliverable reports whether a name may be taken in by the wildcard: a name that could be
 // a file's, on any system, and no way to another.
 func deliverable(name string) bool {
-	if name == "" || len(name) > 128 || name[0] == '.' || name[0] == '-' || strings.HasSuffix(name, ".") {
+	if name == "" || len(name) > 253 || name[0] == '.' || name[0] == '-' || strings.HasSuffix(name, ".") {
 		return false
 	}
 	for i := range len(name) {
