@@ -47,14 +47,17 @@ func New(o Options, env providers.Env) (*Client, error) {
 // Begin starts an exchange: one deadline for everything until cancel is called. Both must
 // be handed to every step of it.
 func (c *Client) Begin(ctx context.Context) (context.Context, *Progress, context.CancelFunc) {
-	p := &Progress{timeout: c.timeout}
-	var cancel context.CancelFunc
+	ctx, giveUp := context.WithCancelCause(ctx)
+	p := &Progress{timeout: c.timeout, giveUp: giveUp, crowd: &c.pool.crowd}
+	cancel := func() {}
 	if c.timeout > 0 {
 		ctx, cancel = context.WithTimeoutCause(ctx, c.timeout, errTimeout)
-	} else {
-		ctx, cancel = context.WithCancel(ctx)
 	}
-	return httptrace.WithClientTrace(ctx, p.trace()), p, cancel
+	return httptrace.WithClientTrace(ctx, p.trace()), p, func() {
+		p.leave(ctx)
+		cancel()
+		giveUp(nil)
+	}
 }
 
 // Do sends one request and returns as soon as the headers of the answer are there; it

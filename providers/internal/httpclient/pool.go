@@ -24,6 +24,8 @@ type Pool struct {
 
 	mu         sync.Mutex
 	transports map[TLS]stamped
+
+	crowd crowd
 }
 
 type stamped struct {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http/httptrace"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -21,6 +22,12 @@ type Progress struct {
 	timeout time.Duration
 	step    atomic.Pointer[string]
 	sent    atomic.Bool
+
+	attempts atomic.Int32
+	giveUp   context.CancelCauseFunc
+	crowd    *crowd
+	mu       sync.Mutex
+	conns    []*tls.Conn
 }
 
 var (
@@ -46,11 +53,13 @@ func (p *Progress) reading() { p.step.Store(&stepBody) }
 
 func (p *Progress) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
+		GetConn:           p.attempt,
 		DNSStart:          func(httptrace.DNSStartInfo) { p.step.Store(&stepLookup) },
 		ConnectStart:      func(string, string) { p.step.Store(&stepConnect) },
 		TLSHandshakeStart: func() { p.step.Store(&stepHandshake) },
 		TLSHandshakeDone:  func(tls.ConnectionState, error) { p.step.Store(&stepConnection) },
-		GotConn: func(httptrace.GotConnInfo) {
+		GotConn: func(info httptrace.GotConnInfo) {
+			p.got(info)
 			// From here on bytes may leave, even if writing them is never reported.
 			p.sent.Store(true)
 			p.step.Store(&stepRequest)
@@ -67,6 +76,8 @@ func (p *Progress) explain(ctx context.Context, err error) error {
 		return clean(reason(err))
 	case errors.Is(cause, errTimeout):
 		return fmt.Errorf("timeout after %s while %s", p.timeout, p.where())
+	case errors.Is(cause, errBrokenOff):
+		return cause
 	default:
 		return fmt.Errorf("interrupted while %s: %w", p.where(), cause)
 	}
