@@ -203,9 +203,12 @@ func (d *Daemon) savePauses(durable chan struct{}) {
 	if err != nil {
 		panic("engine: pauses do not marshal: " + err.Error())
 	}
-	d.record(&state.Batch{Documents: []*state.Document{{Name: pausesDocument, Data: data}}})
-	d.tx.urgent = true
-	d.afterCommit(func() { close(durable) })
+	doc := &state.Document{Name: pausesDocument, Data: data}
+	d.recordUrgent(doc, func() { close(durable) }, func() {
+		// It holds all the same, and is written as soon as that can be done.
+		d.record(&state.Batch{Documents: []*state.Document{doc}})
+		d.afterCommit(func() { close(durable) })
+	})
 }
 
 // wait waits until something is durable.

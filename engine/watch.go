@@ -62,27 +62,30 @@ type Daemon struct {
 	started time.Time
 
 	// The rest belongs to the loop.
-	ledger    *state.Ledger
-	limits    map[string]plan.Limiter
-	sources   map[address.Address]*sourceItem
-	sinks     map[address.Address]*sinkItem
-	users     map[address.Address][]address.Address // sources and sinks that depend on one
-	timers    *queue.Timers[any]                    // *sourceItem, *sinkItem or a timerName
-	looks     *queue.Gate[*sourceItem]
-	renders   *queue.Gate[*sinkItem]
-	delivers  *queue.Gate[*sinkItem]
-	circuits  map[string]*circuit
-	tx        *transaction // gathered, not yet on its way
-	trouble   error        // why the state cannot be written, nil if it can
-	pause     time.Duration
-	pauses    []*Pause
-	approvals map[address.Address]*Approval
-	commits   chan *transaction // to the committer
-	writing   bool              // a transaction is with the committer
-	untried   int               // sources that were never looked at since the start
-	reload    ReloadStatus
-	stopping  bool
-	parked    int
+	ledger               *state.Ledger
+	limits               map[string]plan.Limiter
+	sources              map[address.Address]*sourceItem
+	sinks                map[address.Address]*sinkItem
+	users                map[address.Address][]address.Address // sources and sinks that depend on one
+	timers               *queue.Timers[any]                    // *sourceItem, *sinkItem or a timerName
+	looks                *queue.Gate[*sourceItem]
+	renders              *queue.Gate[*sinkItem]
+	delivers             *queue.Gate[*sinkItem]
+	circuits             map[string]*circuit
+	tx                   *transaction // gathered, not yet on its way
+	urgent               *transaction // that somebody waits for
+	trouble              error        // why the state cannot be written, nil if it can
+	pause                time.Duration
+	pauses               []*Pause
+	approvals            map[address.Address]*Approval
+	commits              chan *transaction // to the committer
+	writing              bool              // a transaction is with the committer
+	lastTook             time.Duration     // of the newest commit of rows
+	lastRows, lastUrgent time.Time         // ends of commits
+	untried              int               // sources that were never looked at since the start
+	reload               ReloadStatus
+	stopping             bool
+	parked               int
 
 	ready     atomic.Bool
 	receivers atomic.Pointer[Receivers]
@@ -187,7 +190,7 @@ func (d *Daemon) recall(ctx context.Context) (err error) {
 	}
 	d.ledger = ledger
 	d.reader = &overlay{Reader: d.store, blobs: map[string][]byte{}}
-	d.tx = newTransaction()
+	d.tx, d.urgent = newTransaction(), newTransaction()
 	if err := d.recallPauses(ctx); err != nil {
 		return err
 	}
@@ -370,7 +373,7 @@ func (d *Daemon) drain(cut context.CancelFunc) {
 	for {
 		d.turn()
 		busy := d.delivers.Running() > 0 || d.writing || d.looks.Running() > 0 || d.renders.Running() > 0
-		if !busy && (d.tx.empty() || d.trouble != nil) {
+		if !busy && (d.tx.empty() && d.urgent.empty() || d.trouble != nil) {
 			return
 		}
 		select {

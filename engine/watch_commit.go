@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"tidegate/engine/state"
@@ -21,8 +22,9 @@ type transaction struct {
 	blobs         map[string]state.Blob
 	history       []state.Entry
 	replays       []replay // to be remembered with it
-	urgent        bool     // somebody waits for it: it is not held back
+	urgent        bool     // somebody waits for it
 	after         []func() // run by the loop once it is durable
+	failed        []func() // run instead, where somebody waits and it cannot be written
 }
 
 // historyHeld bounds the history that waits for a state which cannot be written.
@@ -37,7 +39,7 @@ func newTransaction() *transaction {
 }
 
 func (t *transaction) empty() bool {
-	return len(t.sources)+len(t.sinks)+len(t.deleteSources)+len(t.deleteSinks)+len(t.shared)+len(t.documents)+len(t.history)+len(t.replays)+len(t.after) == 0
+	return len(t.sources)+len(t.sinks)+len(t.deleteSources)+len(t.deleteSinks)+len(t.shared)+len(t.documents)+len(t.history)+len(t.after) == 0
 }
 
 // add takes in what a recorder wrote.
@@ -74,14 +76,10 @@ func (t *transaction) add(b *state.Batch) {
 	t.history = t.history[max(0, len(t.history)-historyHeld):]
 }
 
-// under puts an older transaction that failed below this one.
-func (t *transaction) under(old *transaction) {
-	newer := *t
-	*t = *old
+// over puts a newer transaction over this one.
+func (t *transaction) over(newer *transaction) {
 	t.add(newer.batch())
-	t.after = append(old.after, newer.after...)
-	t.replays = append(old.replays, newer.replays...)
-	t.urgent = old.urgent || newer.urgent
+	t.after = append(t.after, newer.after...)
 }
 
 // batch is what is written. Rows are copied, since the store numbers them while workers read ours.
@@ -127,6 +125,18 @@ func (d *Daemon) record(b *state.Batch) {
 	d.tx.add(b)
 }
 
+// recordUrgent puts a document that somebody waits for into a transaction of their own. Either
+// done is called once it is durable, or failed, and then it is not and will not be written.
+func (d *Daemon) recordUrgent(doc *state.Document, done, failed func()) {
+	d.urgent.urgent = true
+	d.urgent.documents[doc.Name] = doc
+	if old, deleted := d.tx.documents[doc.Name]; deleted && old == nil {
+		delete(d.tx.documents, doc.Name)
+	}
+	d.urgent.after = append(d.urgent.after, done)
+	d.urgent.failed = append(d.urgent.failed, failed)
+}
+
 // afterCommit runs f once everything gathered so far is durable.
 func (d *Daemon) afterCommit(f func()) {
 	if d.tx.empty() {
@@ -136,41 +146,93 @@ func (d *Daemon) afterCommit(f func()) {
 }
 
 // flush hands what is gathered to the committer, unless it is busy: then more gathers, and
-// one sync serves all of it. An acceptance waits a moment for the intents that follow from it.
+// one sync serves all of it. What somebody waits for goes first; an acceptance waits a moment
+// for the intents that follow from it.
 func (d *Daemon) flush() {
-	if d.writing || d.tx.empty() {
+	if d.writing {
 		return
 	}
 	if d.trouble != nil {
 		if _, waits := d.timers.Left(commitTimer); waits {
 			return
 		}
-	} else if d.renders.Running()+d.renders.Waiting() > 0 && !d.stopping && !d.tx.urgent {
-		if left := gatherCommit - time.Since(d.tx.since); left > 0 {
-			d.timers.Set(commitTimer, left)
-			return
+	}
+	switch {
+	case !d.urgent.empty():
+		d.replays.write(d.urgent)
+		d.commit(&d.urgent)
+	case !d.tx.empty() && !d.holdBack():
+		d.dropSuperseded()
+		d.commit(&d.tx)
+	}
+}
+
+// holdBack reports whether the gathered rows wait a little longer.
+func (d *Daemon) holdBack() bool {
+	if d.stopping || d.trouble != nil {
+		return false
+	}
+	wait := time.Duration(0)
+	if d.renders.Running()+d.renders.Waiting() > 0 {
+		wait = gatherCommit - time.Since(d.tx.since)
+	}
+	if time.Since(d.lastUrgent) < floodGap {
+		// A flood of pushes is answered first: deliveries get their share of the time.
+		wait = max(wait, floodShare*d.lastTook-time.Since(d.lastRows))
+	}
+	if wait <= 0 {
+		return false
+	}
+	d.timers.Set(commitTimer, wait)
+	return true
+}
+
+// A flood is when somebody waits for a commit all the time. Then rows get one part in
+// floodShare+1 of the time.
+const (
+	floodGap   = 20 * time.Millisecond
+	floodShare = 4
+)
+
+func (d *Daemon) commit(t **transaction) {
+	d.writing = true
+	d.commits <- *t
+	*t = newTransaction()
+}
+
+// dropSuperseded keeps what was sent since from being deleted with what was used.
+func (d *Daemon) dropSuperseded() {
+	for name, doc := range d.tx.documents {
+		if doc != nil || !strings.HasPrefix(name, pushPrefix) {
+			continue
+		}
+		a, err := address.Parse(name[len(pushPrefix):])
+		if it := d.sources[a]; err == nil && it != nil && it.sent != nil {
+			delete(d.tx.documents, name)
 		}
 	}
-	t := d.tx
-	d.tx = newTransaction()
-	d.replays.write(t)
-	d.writing = true
-	d.commits <- t
 }
 
 // committer makes one transaction after the other durable.
 func (d *Daemon) committer() {
 	for t := range d.commits {
+		start := time.Now()
 		err := d.store.Commit(context.Background(), t.batch())
-		d.post(func() { d.committed(t, err) })
+		took := time.Since(start)
+		d.post(func() { d.committed(t, took, err) })
 	}
 }
 
-func (d *Daemon) committed(t *transaction, err error) {
+func (d *Daemon) committed(t *transaction, took time.Duration, err error) {
 	d.writing = false
 	if err != nil {
 		d.cannotWrite(t, err)
 		return
+	}
+	if t.urgent {
+		d.lastUrgent = time.Now()
+	} else {
+		d.lastRows, d.lastTook = time.Now(), took
 	}
 	d.ledger.Serial = d.store.Serial()
 	gone := make([]state.Blob, 0, len(t.blobs))
@@ -190,13 +252,28 @@ func (d *Daemon) committed(t *transaction, err error) {
 
 // cannotWrite stops what is new: nothing is touched that could not be accounted for.
 func (d *Daemon) cannotWrite(t *transaction, err error) {
-	d.tx.under(t)
+	if t.urgent {
+		d.refuse(t)
+	} else {
+		t.over(d.tx)
+		d.tx = t
+	}
+	waiting := d.urgent
+	d.urgent = newTransaction()
 	d.pause = min(max(commitPause, 2*d.pause), commitLonger)
 	d.timers.Set(commitTimer, d.pause)
 	first := d.trouble == nil
 	d.trouble = err
 	if first {
 		d.engine.emit(StateTrouble{Err: err.Error()})
+	}
+	d.refuse(waiting)
+}
+
+// refuse answers those who wait for a transaction that cannot be written.
+func (d *Daemon) refuse(t *transaction) {
+	for _, f := range t.failed {
+		f()
 	}
 }
 

@@ -128,17 +128,18 @@ func (d *Daemon) push(ctx context.Context, p Pushed) PushResult {
 		return PushResult{Outcome: PushRejected, Findings: findings}
 	}
 	result := PushResult{Outcome: PushAccepted}
-	durable := make(chan struct{})
-	if err := d.call(ctx, func() {
+	durable := make(chan bool, 1)
+	d.post(func() {
 		if !d.takeIn(p, key, same, durable) {
 			result.Outcome = PushUnchanged
-			close(durable)
+			durable <- true
 		}
-	}); err != nil {
-		return PushResult{Outcome: PushBusy, Reason: "the daemon is stopping", After: time.Second}
-	}
+	})
 	select {
-	case <-durable:
+	case ok := <-durable:
+		if !ok {
+			return PushResult{Outcome: PushBusy, Reason: "the state cannot be written", After: commitLonger}
+		}
 		return result
 	case <-ctx.Done():
 		return PushResult{Outcome: PushBusy, Reason: "the state could not be written in time", After: time.Second}
@@ -149,7 +150,7 @@ func (d *Daemon) push(ctx context.Context, p Pushed) PushResult {
 
 // takeIn writes a pushed value down. It reports false where there is nothing to write: the
 // value is the accepted one, and nothing newer waits.
-func (d *Daemon) takeIn(p Pushed, key replayKeyType, same bool, durable chan struct{}) bool {
+func (d *Daemon) takeIn(p Pushed, key replayKeyType, same bool, durable chan<- bool) bool {
 	it := d.sources[p.Receiver.Address]
 	if it == nil {
 		return false
@@ -173,17 +174,24 @@ func (d *Daemon) takeIn(p Pushed, key replayKeyType, same bool, durable chan str
 	}
 	s, _ := settingsOf(it.node)
 	doc := &state.Document{Name: pushDocument(it.addr), Data: data, Sealed: s != nil && s.Sensitive}
-	d.record(&state.Batch{Documents: []*state.Document{doc}})
-	d.tx.urgent = true
 	if p.Delivery != "" {
-		d.replays.add(d.tx, key, p.Digest)
+		d.replays.add(d.urgent, key, p.Digest)
 	}
+	before := it.sent
 	it.sent = value
-	d.afterCommit(func() {
-		close(durable)
+	d.recordUrgent(doc, func() {
+		durable <- true
 		if it.sent == value { // else a newer one is on its way
 			it.pushed = value
 			d.ask(it)
+		}
+	}, func() {
+		durable <- false
+		if it.sent == value {
+			it.sent = before
+		}
+		if p.Delivery != "" {
+			delete(d.replays.known, key)
 		}
 	})
 	return true

@@ -1,19 +1,65 @@
 package state
 
-import "encoding/json"
+import (
+	"maps"
+	"slices"
+)
 
-// clone copies a row through its JSON, which is what the store would do to it anyway.
-func clone[T any](v *T) *T {
-	if v == nil {
+// Clone returns a copy that shares nothing mutable with s, nil for nil.
+func (s *Source) Clone() *Source {
+	if s == nil {
 		return nil
 	}
-	data, err := json.Marshal(v)
-	if err != nil {
-		panic("state: a row does not marshal: " + err.Error())
+	out := *s
+	out.Snapshots = slices.Clone(s.Snapshots)
+	out.Changes = slices.Clone(s.Changes)
+	out.Rejected = slices.Clone(s.Rejected)
+	for i := range out.Rejected {
+		out.Rejected[i].Findings = slices.Clone(out.Rejected[i].Findings)
 	}
-	out := new(T)
-	if err := json.Unmarshal(data, out); err != nil {
-		panic("state: a row does not unmarshal: " + err.Error())
+	out.Counters = cloneCounters(s.Counters)
+	if s.Flap != nil {
+		flap := *s.Flap
+		out.Flap = &flap
+	}
+	return &out
+}
+
+// Clone returns a copy that shares nothing mutable with s, nil for nil.
+func (s *Sink) Clone() *Sink {
+	if s == nil {
+		return nil
+	}
+	out := *s
+	out.Acknowledged, out.Pending = s.Acknowledged.clone(), s.Pending.clone()
+	out.Revisions = slices.Clone(s.Revisions)
+	out.Counters = cloneCounters(s.Counters)
+	return &out
+}
+
+// Clone returns a copy that shares nothing mutable with o, nil for nil.
+func (o *Output) Clone() *Output {
+	if o == nil {
+		return nil
+	}
+	out := *o
+	return &out
+}
+
+func (d *Delivery) clone() *Delivery {
+	if d == nil {
+		return nil
+	}
+	out := *d
+	out.Causes = slices.Clone(d.Causes)
+	out.Triggers = maps.Clone(d.Triggers)
+	return &out
+}
+
+func cloneCounters(m map[string]Counter) map[string]Counter {
+	out := maps.Clone(m)
+	for name, c := range out {
+		out[name] = slices.Clone(c)
 	}
 	return out
 }

@@ -200,12 +200,3 @@ type Entry struct {
 	Delivery string          `json:"delivery,omitempty"`
 	Error    string          `json:"error,omitempty"`
 }
-
-// Clone returns a copy that shares nothing mutable with s.
-func (s *Source) Clone() *Source { return clone(s) }
-
-// Clone returns a copy that shares nothing mutable with o.
-func (o *Output) Clone() *Output { return clone(o) }
-
-// Clone returns a copy that shares nothing mutable with s.
-func (s *Sink) Clone() *Sink { return clone(s) }
