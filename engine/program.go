@@ -120,11 +120,11 @@ func compile(spec *hclspec.Spec, opts Options, validate, whole bool) (*program, 
 	return p, append(diags, p.check()...)
 }
 
-func (p *program) fileRead(path string, content []byte) {
-	sum := sha256.Sum256(content)
+func (p *program) fileRead(r hclspec.Read, found hclspec.Found) {
+	sum := sha256.Sum256(found.Content)
 	p.filesMutex.Lock()
 	defer p.filesMutex.Unlock()
-	p.files[path] = sum
+	p.files[r.Path] = sum
 }
 
 // hash identifies the configuration: its files, the given values and the files that

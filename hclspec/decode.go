@@ -40,64 +40,98 @@ var foreign = map[string]string{
 	"provider":  "kinds are built in and need no provider block.",
 }
 
-// A decoder turns bodies of files into the parts of a Spec, one file after the other.
-type decoder struct {
+// A declaration is one thing that a file declares, decoded without a look at other files.
+// Exactly one of its parts is set, or none where the names are no names.
+type declaration struct {
+	thing any             // *Block, *Variable, *Local, *Output, or *hcl.Block for settings
+	names hcl.Diagnostics // what is wrong with its names
+	diags hcl.Diagnostics // what is wrong inside; not reported of a duplicate
+}
+
+func declare(b *hcl.Block) []declaration {
+	switch b.Type {
+	case "tidegate":
+		return []declaration{{thing: b}}
+	case "variable":
+		return []declaration{declareVariable(b)}
+	case "locals":
+		return declareLocals(b)
+	case "output":
+		return []declaration{declareOutput(b)}
+	}
+	return []declaration{declareBlock(b)}
+}
+
+func declareBlock(b *hcl.Block) declaration {
+	if diags := validNames(b); diags.HasErrors() {
+		return declaration{names: diags}
+	}
+	return declaration{thing: &Block{
+		Address:  address.Of(address.Type(b.Type), b.Labels[0], b.Labels[1]),
+		Body:     b.Body,
+		DefRange: headerRange(b),
+	}}
+}
+
+// A merger puts the declarations of all files into a Spec, one after the other. Of two with
+// one name the first counts.
+type merger struct {
 	spec     *Spec
 	settings []*hcl.Block
 }
 
-func (d *decoder) file(body hcl.Body) hcl.Diagnostics {
-	blocks, diags := topLevel(body)
-	for _, b := range blocks {
-		diags = append(diags, d.block(b)...)
+func (m *merger) declare(d declaration) hcl.Diagnostics {
+	diags := slices.Clip(d.names)
+	if diag := m.add(d.thing); diag != nil {
+		return append(diags, diag)
 	}
-	return diags
+	return append(diags, d.diags...)
 }
 
-func (d *decoder) block(b *hcl.Block) hcl.Diagnostics {
-	switch b.Type {
-	case "tidegate":
-		d.settings = append(d.settings, b)
-		return nil
-	case "variable":
-		return d.variable(b)
-	case "locals":
-		return d.locals(b)
-	case "output":
-		return d.output(b)
+// add returns what is wrong with a second declaration of a name.
+func (m *merger) add(thing any) *hcl.Diagnostic {
+	s := m.spec
+	switch t := thing.(type) {
+	case *hcl.Block:
+		m.settings = append(m.settings, t)
+	case *Block:
+		if first, ok := s.blocks[t.Address]; ok {
+			return duplicate(t.DefRange, string(t.Address.Type), t.Address.String(), first.DefRange)
+		}
+		s.blocks[t.Address] = t
+		s.Blocks = append(s.Blocks, t)
+	case *Variable:
+		if first, ok := s.Variables[t.Name]; ok {
+			return duplicate(t.DefRange, "variable", "The variable "+t.Name, first.DefRange)
+		}
+		s.Variables[t.Name] = t
+	case *Local:
+		if first, ok := s.Locals[t.Name]; ok {
+			return duplicate(t.DefRange, "local value", "local."+t.Name, first.DefRange)
+		}
+		s.Locals[t.Name] = t
+	case *Output:
+		if first, ok := s.Outputs[t.Name]; ok {
+			return duplicate(t.DefRange, "output", "The output "+t.Name, first.DefRange)
+		}
+		if t.Expr != nil { // nobody should meet a nil expression
+			s.Outputs[t.Name] = t
+		}
 	}
-	return d.kindBlock(b)
+	return nil
 }
 
 // finish decodes what needs the whole: the settings, of which there is at most one.
-func (d *decoder) finish() hcl.Diagnostics {
+func (m *merger) finish() hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	for i, b := range d.settings {
+	for i, b := range m.settings {
 		if i > 0 {
 			diags = append(diags, errorAt(b.DefRange, "Duplicate tidegate block",
-				"A configuration has at most one tidegate block; the first is at %s. Move the settings there.", d.settings[0].DefRange))
+				"A configuration has at most one tidegate block; the first is at %s. Move the settings there.", m.settings[0].DefRange))
 			continue
 		}
-		diags = append(diags, d.spec.decodeSettings(b)...)
+		diags = append(diags, m.spec.decodeSettings(b)...)
 	}
-	return diags
-}
-
-func (d *decoder) kindBlock(b *hcl.Block) hcl.Diagnostics {
-	diags := validNames(b)
-	if diags.HasErrors() {
-		return diags
-	}
-	block := &Block{
-		Address:  address.Of(address.Type(b.Type), b.Labels[0], b.Labels[1]),
-		Body:     b.Body,
-		DefRange: headerRange(b),
-	}
-	if first, ok := d.spec.blocks[block.Address]; ok {
-		return append(diags, duplicate(block.DefRange, b.Type, block.Address.String(), first.DefRange))
-	}
-	d.spec.blocks[block.Address] = block
-	d.spec.Blocks = append(d.spec.Blocks, block)
 	return diags
 }
 

@@ -72,17 +72,47 @@ func within(path, root string) bool {
 	return err == nil && (rel == "." || filepath.IsLocal(rel))
 }
 
-func (r *fileReader) report(path string, content []byte) {
-	if r.opts.OnRead != nil {
-		r.opts.OnRead(path, content)
+// look carries out a read and reports what came of it. shown is the path as it was written.
+func (r *fileReader) look(read Read, shown string) ([]byte, error) {
+	content, err := r.stored(read)
+	if errors.Is(err, errNotStored) {
+		content, err = r.fromDisk(read, shown)
 	}
+	if r.opts.OnRead != nil {
+		r.opts.OnRead(read, Found{Content: content, OK: err == nil})
+	}
+	return content, err
 }
 
-// read returns the content of a regular file of at most maxReadBytes.
-func (r *fileReader) read(path string) ([]byte, error) {
-	abs, real, err := r.locate(path)
+var errNotStored = errors.New("it is not stored")
+
+// stored answers from what was stored, if that is to be read and knows the file.
+func (r *fileReader) stored(read Read) ([]byte, error) {
+	found, ok := r.opts.Stored[read]
+	switch {
+	case !ok:
+		return nil, errNotStored
+	case !found.OK:
+		return nil, fmt.Errorf("%s could not be read when the configuration was good", read.Path)
+	}
+	return found.Content, nil
+}
+
+func (r *fileReader) fromDisk(read Read, shown string) ([]byte, error) {
+	abs, real, err := r.locate(shown)
 	if err != nil {
 		return nil, err
+	}
+	switch read.Kind {
+	case ReadExists:
+		return nil, regularAt(real, abs)
+	case ReadSet:
+		names, err := walk(real, read.Pattern)
+		if err != nil {
+			return nil, fmt.Errorf("cannot list %s: %w", abs, err)
+		}
+		slices.Sort(names)
+		return []byte(strings.Join(names, "\x00")), nil
 	}
 	content, err := readRegular(real)
 	switch {
@@ -91,8 +121,12 @@ func (r *fileReader) read(path string) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("cannot read %s: %w", abs, err)
 	}
-	r.report(abs, content)
 	return content, nil
+}
+
+// read returns the content of a regular file of at most maxReadBytes.
+func (r *fileReader) read(path string) ([]byte, error) {
+	return r.look(Read{Kind: ReadFile, Path: r.abs(path)}, path)
 }
 
 func readRegular(path string) ([]byte, error) {
@@ -115,45 +149,45 @@ func readRegular(path string) ([]byte, error) {
 	return content, err
 }
 
-// exists reports whether there is a regular file; anything else there is an error.
-func (r *fileReader) exists(path string) (bool, error) {
-	abs, real, err := r.locate(path)
-	if err != nil {
-		return false, err
-	}
+// errNoFile is the answer of ReadExists where there is nothing.
+var errNoFile = errors.New("there is no file")
+
+func regularAt(real, abs string) error {
 	info, err := os.Stat(real)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		r.report(abs, nil)
-		return false, nil
+		return errNoFile
 	case err != nil:
-		return false, fmt.Errorf("cannot look at %s: %w", abs, err)
+		return fmt.Errorf("cannot look at %s: %w", abs, err)
 	case !info.Mode().IsRegular():
-		return false, fmt.Errorf("%s is not a regular file", abs)
+		return fmt.Errorf("%s is not a regular file", abs)
 	}
-	r.report(abs, []byte{})
-	return true, nil
+	return nil
+}
+
+// exists reports whether there is a regular file; anything else there is an error.
+func (r *fileReader) exists(path string) (bool, error) {
+	read := Read{Kind: ReadExists, Path: r.abs(path)}
+	_, err := r.look(read, path)
+	if _, stored := r.opts.Stored[read]; err != nil && (stored || errors.Is(err, errNoFile)) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // glob lists the regular files below dir whose relative path matches the pattern, sorted.
 func (r *fileReader) glob(dir, pattern string) ([]string, error) {
-	abs, real, err := r.locate(dir)
-	if err != nil {
-		return nil, err
-	}
 	if !filepath.IsLocal(pattern) {
 		return nil, errors.New("the pattern must stay below the directory")
 	}
 	if _, err := doublestar.Match(pattern, ""); err != nil {
 		return nil, fmt.Errorf("invalid pattern: %w", err)
 	}
-	names, err := walk(real, pattern)
-	if err != nil {
-		return nil, fmt.Errorf("cannot list %s: %w", abs, err)
+	content, err := r.look(Read{Kind: ReadSet, Path: r.abs(dir), Pattern: pattern}, dir)
+	if err != nil || len(content) == 0 {
+		return nil, err
 	}
-	slices.Sort(names)
-	r.report(abs, []byte(strings.Join(names, "\n")))
-	return names, nil
+	return strings.Split(string(content), "\x00"), nil
 }
 
 // walk goes no deeper than the pattern can match.

@@ -2,6 +2,7 @@ package hclspec
 
 import (
 	"maps"
+	"sync"
 
 	"github.com/hashicorp/go-cty-funcs/cidr"
 	"github.com/hashicorp/go-cty-funcs/collection"
@@ -9,7 +10,9 @@ import (
 	"github.com/hashicorp/go-cty-funcs/encoding"
 	"github.com/hashicorp/go-cty-funcs/filesystem"
 	"github.com/hashicorp/go-cty-funcs/uuid"
+	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/tryfunc"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	yaml "github.com/zclconf/go-cty-yaml"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
@@ -20,11 +23,11 @@ import (
 type FunctionOptions struct {
 	ModuleDir string   // absolute; relative paths resolve against it
 	ReadPaths []string // absolute; what may be read beside the module directory
-	// OnRead, if set, is called for each file that a function reads, with its absolute
-	// path and content, since it counts as configuration. For fileexists content is nil
-	// if there is no such file and empty otherwise; for fileset path is the directory
-	// and content the matches, one a line. Calls may come from several goroutines.
-	OnRead func(path string, content []byte)
+	// OnRead, if set, is called for each look at a file, since it counts as configuration,
+	// also where nothing was found. Calls may come from several goroutines.
+	OnRead func(Read, Found)
+	// Stored is read instead of the disk; nil for the disk.
+	Stored Stored
 }
 
 // Functions returns the functions of expressions, by name: Terraform's, with the same
@@ -33,10 +36,61 @@ type FunctionOptions struct {
 func Functions(opts FunctionOptions) map[string]function.Function {
 	funcs := maps.Clone(pureFunctions)
 	maps.Copy(funcs, fileFunctions(opts))
-	templates := templateFunctions(opts, maps.Clone(funcs))
-	maps.Copy(funcs, templates)
 	return funcs
 }
+
+// fileFunctions are the functions whose results depend on files, and those that do not only
+// because a template might.
+func fileFunctions(opts FunctionOptions) map[string]function.Function {
+	funcs := directFunctions(opts)
+	inner := sync.OnceValue(func() map[string]function.Function {
+		inner := maps.Clone(pureFunctions)
+		maps.Copy(inner, funcs)
+		return inTemplates(inner)
+	})
+	out := maps.Clone(funcs)
+	maps.Copy(out, templateFunctions(opts, inner))
+	return out
+}
+
+// FileFunctions are the functions of Functions that look at files. Together with others that
+// hide behind them they serve where one expression's reads are to be told from those of others.
+func FileFunctions(opts FunctionOptions) map[string]function.Function { return fileFunctions(opts) }
+
+// readsFiles names the functions that look at files.
+var readsFiles = map[string]bool{
+	"file": true, "filebase64": true, "filebase64sha256": true, "filebase64sha512": true, "filemd5": true,
+	"filesha1": true, "filesha256": true, "filesha512": true, "fileexists": true, "fileset": true,
+	"templatefile": true, "templatestring": true, // a template may call the others
+}
+
+// ReadsFiles reports whether an expression calls a function that looks at files.
+func ReadsFiles(expr hcl.Expression) bool {
+	if e, ok := expr.(*jsonExpression); ok {
+		return ReadsFiles(e.native())
+	}
+	node, ok := expr.(hclsyntax.Node)
+	if !ok {
+		return false
+	}
+	w := &callWalker{}
+	_ = hclsyntax.Walk(node, w)
+	return w.found
+}
+
+type callWalker struct{ found bool }
+
+func (w *callWalker) Enter(n hclsyntax.Node) hcl.Diagnostics {
+	switch call := n.(type) {
+	case *callGuard:
+		w.found = w.found || readsFiles[call.Name]
+	case *hclsyntax.FunctionCallExpr:
+		w.found = w.found || readsFiles[call.Name]
+	}
+	return nil
+}
+
+func (w *callWalker) Exit(hclsyntax.Node) hcl.Diagnostics { return nil }
 
 // pureFunctions depend on their arguments alone.
 var pureFunctions = map[string]function.Function{

@@ -15,8 +15,8 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 )
 
-// fileFunctions are the functions that look at files, confined as opts say.
-func fileFunctions(opts FunctionOptions) map[string]function.Function {
+// directFunctions are the functions that look at files themselves, confined as opts say.
+func directFunctions(opts FunctionOptions) map[string]function.Function {
 	r := &fileReader{opts: opts}
 	return map[string]function.Function{
 		"abspath": stringFunc("The absolute path; relative ones resolve against the module's directory.", []string{"path"},

@@ -14,16 +14,19 @@ import (
 
 // templateFunctions render templates with the given functions, which do not include
 // themselves: a template cannot render another one.
-func templateFunctions(opts FunctionOptions, funcs map[string]function.Function) map[string]function.Function {
-	r := &fileReader{opts: opts}
-	names := []string{"templatefile", "templatestring"}
-	for _, name := range names {
+func templateFunctions(opts FunctionOptions, inner func() map[string]function.Function) map[string]function.Function {
+	return map[string]function.Function{
+		"templatefile":   templateFileFunc(&fileReader{opts: opts}, inner),
+		"templatestring": templateStringFunc(inner),
+	}
+}
+
+// inTemplates adds the functions that templates refuse.
+func inTemplates(funcs map[string]function.Function) map[string]function.Function {
+	for _, name := range []string{"templatefile", "templatestring"} {
 		funcs[name] = notInTemplates(name)
 	}
-	return map[string]function.Function{
-		"templatefile":   templateFileFunc(r, funcs),
-		"templatestring": templateStringFunc(funcs),
-	}
+	return funcs
 }
 
 func notInTemplates(name string) function.Function {
@@ -37,10 +40,10 @@ func notInTemplates(name string) function.Function {
 
 // The result's type is found by rendering: a template that is one interpolation has the
 // type of its value. So it is declared as dynamic and rendered once.
-func templateFileFunc(r *fileReader, funcs map[string]function.Function) function.Function {
+func templateFileFunc(r *fileReader, inner func() map[string]function.Function) function.Function {
 	return function.New(&function.Spec{
 		Description: "The content of a file, rendered as a template with the given variables.",
-		Params:      []function.Parameter{pathParam, {Name: "vars", Type: cty.DynamicPseudoType}},
+		Params:      []function.Parameter{pathParam, {Name: "vars", Type: cty.DynamicPseudoType, AllowUnknown: true, AllowDynamicType: true}},
 		Type:        function.StaticReturnType(cty.DynamicPseudoType),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			path, marks := args[0].Unmark()
@@ -48,7 +51,15 @@ func templateFileFunc(r *fileReader, funcs map[string]function.Function) functio
 			if err != nil {
 				return cty.NilVal, argError(err, len(marks) > 0)
 			}
-			out, err := renderTemplate(content, path.AsString(), args[1], funcs)
+			if !args[1].IsWhollyKnown() {
+				// What can be said before there is any data: whether there is a template, and
+				// which file the result depends on.
+				if _, err := parseTemplate(content, path.AsString()); err != nil {
+					return cty.NilVal, argError(err, len(marks) > 0)
+				}
+				return cty.DynamicVal.WithMarks(marks), nil
+			}
+			out, err := renderTemplate(content, path.AsString(), args[1], inner())
 			if err != nil {
 				return cty.NilVal, argError(err, len(marks) > 0)
 			}
@@ -57,13 +68,13 @@ func templateFileFunc(r *fileReader, funcs map[string]function.Function) functio
 	})
 }
 
-func templateStringFunc(funcs map[string]function.Function) function.Function {
+func templateStringFunc(inner func() map[string]function.Function) function.Function {
 	return function.New(&function.Spec{
 		Description: "A string, rendered as a template with the given variables.",
 		Params:      []function.Parameter{{Name: "template", Type: cty.String}, {Name: "vars", Type: cty.DynamicPseudoType}},
 		Type:        function.StaticReturnType(cty.DynamicPseudoType),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			out, err := renderTemplate([]byte(args[0].AsString()), "<templatestring argument>", args[1], funcs)
+			out, err := renderTemplate([]byte(args[0].AsString()), "<templatestring argument>", args[1], inner())
 			if err != nil {
 				return cty.NilVal, function.NewArgError(0, err)
 			}

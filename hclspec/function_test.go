@@ -173,9 +173,9 @@ func TestFileFunctionsStayInside(t *testing.T) {
 		}
 	}
 	var reads []string
-	funcs := Functions(FunctionOptions{ModuleDir: dir, ReadPaths: []string{outside + "/ok"}, OnRead: func(path string, content []byte) {
-		rel, _ := filepath.Rel(dir, path)
-		reads = append(reads, rel+"="+string(content))
+	funcs := Functions(FunctionOptions{ModuleDir: dir, ReadPaths: []string{outside + "/ok"}, OnRead: func(r Read, found Found) {
+		rel, _ := filepath.Rel(dir, r.Path)
+		reads = append(reads, rel+"="+string(found.Content))
 	}})
 	vars := map[string]cty.Value{"out": cty.StringVal(outside), "dir": cty.StringVal(dir)}
 	for src, want := range map[string]cty.Value{

@@ -56,8 +56,12 @@ func (e *jsonExpression) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics
 	if ctx == nil {
 		return e.Expression.Value(nil)
 	}
+	return e.native().Value(ctx)
+}
+
+func (e *jsonExpression) native() hclsyntax.Expression {
 	e.once.Do(func() { e.tree = guard(nativeTree(e.Expression)) })
-	return e.tree.Value(ctx)
+	return e.tree
 }
 
 // isJSON reports whether an expression stands in a JSON file.

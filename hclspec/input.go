@@ -1,6 +1,7 @@
 package hclspec
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -133,10 +134,12 @@ func (c *inputCollector) remember(name string, src []byte, sensitive bool) {
 
 // file reads a file of values: attributes only, without references or functions.
 func (c *inputCollector) file(path string) hcl.Diagnostics {
-	src, diag := readConfig(path)
-	if diag != nil {
+	var buf bytes.Buffer
+	if diag := c.spec.stored.readConfig(ReadInput, path, &buf); diag != nil {
 		return hcl.Diagnostics{diag}
 	}
+	src := buf.Bytes()
+	c.spec.inputs = append(c.spec.inputs, path)
 	body, diags := parseBytes(src, path)
 	c.remember(path, src, false)
 	if body == nil {
@@ -161,8 +164,11 @@ func (c *inputCollector) file(path string) hcl.Diagnostics {
 // InputFiles lists the files of dir that give values to variables, in the order in which
 // they are read. They count as configuration, like those given by --var-file.
 func (s *Spec) InputFiles(dir string) []string {
+	if s.stored != nil {
+		return s.stored.inputFiles(dir)
+	}
 	var out []string
-	for _, name := range []string{"tidegate.hclvars", "tidegate.hclvars.json"} {
+	for _, name := range wholeFiles {
 		if path := filepath.Join(dir, name); exists(path) {
 			out = append(out, path)
 		}

@@ -6,6 +6,13 @@ import (
 	"strings"
 )
 
+// wholeFiles are read before *.auto.hclvars.
+var wholeFiles = []string{"tidegate.hclvars", "tidegate.hclvars.json"}
+
+func isAutoFile(name string) bool {
+	return !strings.HasPrefix(name, ".") && (strings.HasSuffix(name, ".auto.hclvars") || strings.HasSuffix(name, ".auto.hclvars.json"))
+}
+
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
@@ -19,11 +26,7 @@ func autoFiles(dir string) []string {
 	}
 	var out []string
 	for _, e := range entries {
-		name := e.Name()
-		if e.IsDir() || strings.HasPrefix(name, ".") {
-			continue
-		}
-		if strings.HasSuffix(name, ".auto.hclvars") || strings.HasSuffix(name, ".auto.hclvars.json") {
+		if name := e.Name(); !e.IsDir() && isAutoFile(name) {
 			out = append(out, filepath.Join(dir, name))
 		}
 	}

@@ -1,6 +1,7 @@
 package hclspec
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -21,26 +22,46 @@ import (
 //
 // The Spec is never nil. With errors in the diagnostics it holds what could be read, and
 // must not be applied. References are not resolved: see Spec.Resolve.
-func Load(dir string) (*Spec, hcl.Diagnostics) {
+func Load(dir string) (*Spec, hcl.Diagnostics) { return LoadWith(dir, LoadOptions{}) }
+
+// LoadOptions say what a load takes from before.
+type LoadOptions struct {
+	// Previous is the Spec of the same directory as it was. Files whose bytes are equal are
+	// read and compared, not parsed: what they declare is taken from it, the same pointers.
+	Previous *Spec
+	// Stored is read instead of the disk; nil for the disk.
+	Stored Stored
+}
+
+// LoadWith is Load that takes something from before. Its result is that of Load, with the
+// same diagnostics.
+func LoadWith(dir string, opts LoadOptions) (*Spec, hcl.Diagnostics) {
 	spec := newSpec(dir)
-	names, diags := configFiles(dir)
+	spec.stored = opts.Stored
+	names, diags := opts.Stored.configFiles(dir)
 	if diags.HasErrors() {
 		return spec, diags
 	}
-	parsed := parseAll(dir, names)
+	if before := opts.Previous; before != nil && before.Dir == spec.Dir {
+		spec.blocks = make(map[address.Address]*Block, len(before.blocks))
+		spec.Blocks = make([]*Block, 0, len(before.Blocks))
+	} else {
+		opts.Previous = nil
+	}
+	spec.parsed = parseAll(dir, names, opts)
 	sum := sha256.New()
-	dec := decoder{spec: spec}
-	for i, p := range parsed {
+	m := merger{spec: spec}
+	for i, p := range spec.parsed {
 		diags = append(diags, p.diags...)
 		fmt.Fprintf(sum, "%q %x\n", names[i], p.sum)
-		if p.src != nil {
-			spec.Files[p.path] = diagnosticFile(p.path, p.src)
+		if p.file != nil {
+			spec.Files[p.path] = p.file
 		}
-		if p.body != nil {
-			diags = append(diags, dec.file(p.body)...)
+		for _, d := range p.declared {
+			diags = append(diags, m.declare(d)...)
 		}
 	}
-	diags = append(diags, dec.finish()...)
+	diags = append(diags, m.finish()...)
 	spec.Hash = "sha256:" + hex.EncodeToString(sum.Sum(nil))
 	sortDiagnostics(diags)
 	return spec, diags
@@ -103,14 +124,22 @@ func isConfigFile(name string) bool {
 
 // parseAll reads and parses the files with a bounded number of workers. Results stand at
 // the index of their name.
-func parseAll(dir string, names []string) []parsedFile {
-	out := make([]parsedFile, len(names))
+func parseAll(dir string, names []string, opts LoadOptions) []*parsedFile {
+	before := map[string]*parsedFile{}
+	if opts.Previous != nil {
+		for _, p := range opts.Previous.parsed {
+			before[p.path] = p
+		}
+	}
+	out := make([]*parsedFile, len(names))
 	next := make(chan int)
 	var wg sync.WaitGroup
 	for range min(runtime.NumCPU(), len(names)) {
 		wg.Go(func() {
+			var buf bytes.Buffer
 			for i := range next {
-				out[i] = parseFile(filepath.Join(dir, names[i]))
+				path := filepath.Join(dir, names[i])
+				out[i] = opts.Stored.parseFile(path, before[path], &buf)
 			}
 		})
 	}

@@ -270,13 +270,13 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src []byte) {
 		for _, name := range []string{"main.hcl", "main.hcl.json"} {
 			spec := newSpec(".")
-			dec := decoder{spec: spec}
-			body, _ := parseBytes(src, name)
-			if body == nil {
-				continue
+			file := &parsedFile{path: name}
+			file.parse(src)
+			m := merger{spec: spec}
+			for _, d := range file.declared {
+				m.declare(d)
 			}
-			dec.file(body)
-			dec.finish()
+			m.finish()
 			use(spec)
 		}
 	})

@@ -15,21 +15,15 @@ var outputSchema = &hcl.BodySchema{
 	Blocks: []hcl.BlockHeaderSchema{{Type: "precondition"}},
 }
 
-func (d *decoder) output(b *hcl.Block) hcl.Diagnostics {
-	diags := validNames(b)
+// declareOutput leaves Expr nil where the value is missing.
+func declareOutput(b *hcl.Block) declaration {
 	o := &Output{Name: b.Labels[0], DefRange: headerRange(b)}
-	if first, ok := d.spec.Outputs[o.Name]; ok {
-		return append(diags, duplicate(o.DefRange, "output", "The output "+o.Name, first.DefRange))
-	}
-	d.spec.Outputs[o.Name] = o
-	content, contentDiags := b.Body.Content(outputSchema)
-	diags = append(diags, contentDiags...)
+	d := declaration{thing: o, names: validNames(b)}
+	content, diags := b.Body.Content(outputSchema)
 	diags = append(diags, decodeAttribute(content.Attributes, "description", &o.Description)...)
 	diags = append(diags, decodeAttribute(content.Attributes, "sensitive", &o.Sensitive)...)
 	if attr, ok := content.Attributes["value"]; ok {
 		o.Expr = attr.Expr
-	} else {
-		delete(d.spec.Outputs, o.Name) // nobody should meet a nil expression
 	}
 	if attr, ok := content.Attributes["depends_on"]; ok {
 		refs, refDiags := StaticReferences(attr.Expr)
@@ -43,25 +37,23 @@ func (d *decoder) output(b *hcl.Block) hcl.Diagnostics {
 			o.Preconditions = append(o.Preconditions, *c)
 		}
 	}
-	return diags
+	d.diags = diags
+	return d
 }
 
-func (d *decoder) locals(b *hcl.Block) hcl.Diagnostics {
+func declareLocals(b *hcl.Block) []declaration {
 	attrs, diags := b.Body.JustAttributes()
+	out := []declaration{{names: diags}}
 	for _, name := range sortedNames(attrs) {
 		attr := attrs[name]
 		if !hclsyntax.ValidIdentifier(name) {
-			diags = append(diags, errorAt(attr.NameRange, "Invalid name",
-				"%q cannot be the name of a local value: it must start with a letter or underscore and hold only letters, digits, underscores and dashes.", name))
+			out = append(out, declaration{names: hcl.Diagnostics{errorAt(attr.NameRange, "Invalid name",
+				"%q cannot be the name of a local value: it must start with a letter or underscore and hold only letters, digits, underscores and dashes.", name)}})
 			continue
 		}
-		if first, ok := d.spec.Locals[name]; ok {
-			diags = append(diags, duplicate(attr.NameRange, "local value", "local."+name, first.DefRange))
-			continue
-		}
-		d.spec.Locals[name] = &Local{Name: name, Expr: attr.Expr, DefRange: attr.NameRange}
+		out = append(out, declaration{thing: &Local{Name: name, Expr: attr.Expr, DefRange: attr.NameRange}})
 	}
-	return diags
+	return out
 }
 
 // sortedNames orders attributes by position, so that the first of two wins every time.

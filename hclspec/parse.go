@@ -1,6 +1,7 @@
 package hclspec
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -15,48 +16,72 @@ import (
 	"github.com/hashicorp/hcl/v2/json"
 )
 
+// A parsedFile is what one file says, whatever the others say. It is not changed, so that
+// the next load can take it over where the bytes are equal.
 type parsedFile struct {
-	path  string
-	src   []byte   // nil if it could not be read or is too large
-	body  hcl.Body // nil if it was not parsed
-	sum   [sha256.Size]byte
-	diags hcl.Diagnostics
+	path     string
+	file     *hcl.File // its bytes; nil if it could not be read or is too large
+	sum      [sha256.Size]byte
+	declared []declaration
+	diags    hcl.Diagnostics // of the file, beside those of its declarations
 }
 
-func parseFile(path string) parsedFile {
-	p := parsedFile{path: path}
-	var diag *hcl.Diagnostic
-	if p.src, diag = readConfig(path); diag != nil {
+// parseFile reads a file, and parses it if it is not the one of before. buf is used again
+// for each file.
+func (s Stored) parseFile(path string, before *parsedFile, buf *bytes.Buffer) *parsedFile {
+	p := &parsedFile{path: path}
+	buf.Reset()
+	if diag := s.readConfig(ReadConfig, path, buf); diag != nil {
 		p.diags = append(p.diags, diag)
 		return p
 	}
-	p.sum = sha256.Sum256(p.src)
-	p.body, p.diags = parseBytes(p.src, path)
+	if before != nil && before.file != nil && bytes.Equal(before.file.Bytes, buf.Bytes()) {
+		return before
+	}
+	src := bytes.Clone(buf.Bytes())
+	if src == nil {
+		src = []byte{}
+	}
+	p.sum = sha256.Sum256(src)
+	p.file = diagnosticFile(path, src)
+	p.parse(src)
 	return p
 }
 
+func (p *parsedFile) parse(src []byte) {
+	body, diags := parseBytes(src, p.path)
+	p.diags = diags
+	if body == nil {
+		return
+	}
+	blocks, diags := topLevel(body)
+	p.diags = append(p.diags, diags...)
+	for _, b := range blocks {
+		p.declared = append(p.declared, declare(b)...)
+	}
+}
+
 // readConfig reads a regular file of at most MaxFileBytes.
-func readConfig(path string) ([]byte, *hcl.Diagnostic) {
+func readConfig(path string, into *bytes.Buffer) *hcl.Diagnostic {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
-		return nil, errorAt(fileStart(path), "Not a regular file", "%s is %s. Only regular files are read as configuration.", path, describeMode(info.Mode()))
+		return errorAt(fileStart(path), "Not a regular file", "%s is %s. Only regular files are read as configuration.", path, describeMode(info.Mode()))
 	}
 	if err != nil {
-		return nil, unreadableFile(path, err)
+		return unreadableFile(path, err)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, unreadableFile(path, err)
+		return unreadableFile(path, err)
 	}
 	defer f.Close()
-	src, err := io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
-	if err != nil {
-		return nil, unreadableFile(path, err)
+	if _, err := into.ReadFrom(io.LimitReader(f, MaxFileBytes+1)); err != nil {
+		return unreadableFile(path, err)
 	}
-	if len(src) > MaxFileBytes {
-		return nil, errorAt(fileStart(path), "File too large", "%s is larger than 4 MiB. Split it, or read large data with a source or file().", path)
+	if into.Len() > MaxFileBytes {
+		return errorAt(fileStart(path), "File too large", "%s is larger than 4 MiB. Split it, or read large data with a source or file().", path)
 	}
-	return src, nil
+	return nil
 }
 
 func unreadableFile(path string, err error) *hcl.Diagnostic {

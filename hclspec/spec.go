@@ -33,6 +33,9 @@ type Spec struct {
 	Hash string
 
 	blocks map[address.Address]*Block
+	parsed []*parsedFile
+	inputs []string // names of the files that gave values to variables
+	stored Stored   // what it was loaded from, nil for the disk
 }
 
 // A Block is a source, detector, rule, rate limit or sink. Its body is undecoded:

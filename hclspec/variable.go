@@ -17,8 +17,7 @@ var variableSchema = &hcl.BodySchema{
 	Blocks: []hcl.BlockHeaderSchema{{Type: "validation"}},
 }
 
-func (d *decoder) variable(b *hcl.Block) hcl.Diagnostics {
-	diags := validNames(b)
+func declareVariable(b *hcl.Block) declaration {
 	v := &Variable{
 		Name:       b.Labels[0],
 		Type:       cty.DynamicPseudoType,
@@ -27,21 +26,17 @@ func (d *decoder) variable(b *hcl.Block) hcl.Diagnostics {
 		Nullable:   true,
 		DefRange:   headerRange(b),
 	}
-	if first, ok := d.spec.Variables[v.Name]; ok {
-		return append(diags, duplicate(v.DefRange, "variable", "The variable "+v.Name, first.DefRange))
-	}
-	d.spec.Variables[v.Name] = v
-	content, contentDiags := b.Body.Content(variableSchema)
-	diags = append(diags, contentDiags...)
-	diags = append(diags, v.decodeAttributes(content.Attributes)...)
+	d := declaration{thing: v, names: validNames(b)}
+	content, diags := b.Body.Content(variableSchema)
+	d.diags = append(diags, v.decodeAttributes(content.Attributes)...)
 	for _, inner := range content.Blocks {
 		c, condDiags := decodeCondition(inner)
-		diags = append(diags, condDiags...)
+		d.diags = append(d.diags, condDiags...)
 		if c != nil {
 			v.Validations = append(v.Validations, *c)
 		}
 	}
-	return diags
+	return d
 }
 
 func (v *Variable) decodeAttributes(attrs hcl.Attributes) hcl.Diagnostics {

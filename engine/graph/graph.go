@@ -99,7 +99,9 @@ func (g *Graph[K]) Has(node K) bool {
 // Nodes returns all nodes, sorted.
 func (g *Graph[K]) Nodes() []K {
 	out := slices.Clone(g.keys)
-	slices.SortStableFunc(out, g.compare)
+	if !slices.IsSortedFunc(out, g.compare) { // mostly they were added in order
+		slices.SortStableFunc(out, g.compare)
+	}
 	return out
 }
 

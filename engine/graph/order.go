@@ -81,7 +81,10 @@ func (g *Graph[K]) ranks() (sorted, rank []int) {
 	for i := range sorted {
 		sorted[i] = i
 	}
-	slices.SortStableFunc(sorted, func(a, b int) int { return g.compare(g.keys[a], g.keys[b]) })
+	byKey := func(a, b int) int { return g.compare(g.keys[a], g.keys[b]) }
+	if !slices.IsSortedFunc(sorted, byKey) { // mostly they were added in order
+		slices.SortStableFunc(sorted, byKey)
+	}
 	rank = make([]int, len(sorted))
 	for r, id := range sorted {
 		rank[id] = r

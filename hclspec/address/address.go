@@ -6,6 +6,7 @@
 package address
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -154,23 +155,23 @@ func (a Address) Less(b Address) bool { return a.Compare(b) < 0 }
 
 // Compare returns -1, 0 or +1 in the order of Less.
 func (a Address) Compare(b Address) int {
-	for _, c := range [...]int{
-		strings.Compare(string(a.Module), string(b.Module)),
-		strings.Compare(string(a.Type), string(b.Type)),
-		strings.Compare(a.Kind, b.Kind),
-		strings.Compare(a.Name, b.Name),
-		int(a.Key.kind) - int(b.Key.kind),
-		a.Key.num - b.Key.num,
-		strings.Compare(a.Key.str, b.Key.str),
-	} {
-		if c < 0 {
-			return -1
-		}
-		if c > 0 {
-			return 1
-		}
+	if a.Module != b.Module {
+		return strings.Compare(string(a.Module), string(b.Module))
 	}
-	return 0
+	if a.Type != b.Type {
+		return strings.Compare(string(a.Type), string(b.Type))
+	}
+	if a.Kind != b.Kind {
+		return strings.Compare(a.Kind, b.Kind)
+	}
+	if c := strings.Compare(a.Name, b.Name); c != 0 {
+		return c
+	}
+	return a.Key.compare(b.Key)
+}
+
+func (k Key) compare(l Key) int {
+	return cmp.Or(cmp.Compare(k.kind, l.kind), cmp.Compare(k.num, l.num), strings.Compare(k.str, l.str))
 }
 
 // MarshalText writes the address in its written form.

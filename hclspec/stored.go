@@ -1,0 +1,121 @@
+package hclspec
+
+import (
+	"bytes"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// A Read is one look at the file system whose outcome counts as configuration.
+type Read struct {
+	Kind    ReadKind
+	Path    string // absolute
+	Pattern string // of a ReadSet, else ""
+}
+
+// ReadKind says what was looked for.
+type ReadKind string
+
+// The kinds. What is found of ReadExists has no content; that of ReadSet is the names that
+// matched, sorted, with a zero byte between them.
+const (
+	ReadConfig ReadKind = "config" // an .hcl or .hcl.json file
+	ReadInput  ReadKind = "input"  // a file of values for variables
+	ReadFile   ReadKind = "file"   // by a function
+	ReadExists ReadKind = "exists" // by fileexists
+	ReadSet    ReadKind = "set"    // by fileset
+	ReadRule   ReadKind = "rule"   // by a rule; the package does not read it
+)
+
+// Found is the outcome of a Read.
+type Found struct {
+	Content []byte
+	OK      bool // false: there is nothing, or it cannot be read
+}
+
+// Stored is what a configuration was made of at some time. Where one is given, it is read
+// instead of the disk. Files that functions read and that it does not know are read from the
+// disk all the same: which ones they are may depend on data. Relative paths resolve against
+// the real directory.
+type Stored map[Read]Found
+
+// Sources returns what the Spec was made of: its files, and after CollectInputs those of
+// values. The bytes are shared.
+func (s *Spec) Sources() Stored {
+	out := Stored{}
+	for _, p := range s.parsed {
+		if p.file != nil {
+			out[Read{Kind: ReadConfig, Path: absolute(p.path)}] = Found{p.file.Bytes, true}
+		}
+	}
+	for _, path := range s.inputs {
+		if f := s.Files[path]; f != nil {
+			out[Read{Kind: ReadInput, Path: absolute(path)}] = Found{f.Bytes, true}
+		}
+	}
+	return out
+}
+
+func absolute(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil { // no working directory
+		return filepath.Clean(path)
+	}
+	return abs
+}
+
+// configFiles lists the names of the directory's configuration files, sorted.
+func (s Stored) configFiles(dir string) ([]string, hcl.Diagnostics) {
+	if s == nil {
+		return configFiles(dir)
+	}
+	return s.names(ReadConfig, dir, isConfigFile), nil
+}
+
+// inputFiles lists the directory's files of values in the order in which they are read.
+func (s Stored) inputFiles(dir string) []string {
+	names := s.names(ReadInput, dir, func(name string) bool { return slices.Contains(wholeFiles, name) })
+	names = append(names, s.names(ReadInput, dir, isAutoFile)...)
+	for i, name := range names {
+		names[i] = filepath.Join(dir, name)
+	}
+	return names
+}
+
+func (s Stored) names(kind ReadKind, dir string, want func(string) bool) []string {
+	dir = absolute(dir)
+	var out []string
+	for r := range maps.Keys(s) {
+		if name := filepath.Base(r.Path); r.Kind == kind && filepath.Dir(r.Path) == dir && want(name) {
+			out = append(out, name)
+		}
+	}
+	slices.SortFunc(out, strings.Compare)
+	return out
+}
+
+// readConfig reads a file of the configuration.
+func (s Stored) readConfig(kind ReadKind, path string, into *bytes.Buffer) *hcl.Diagnostic {
+	if s == nil {
+		return readConfig(path, into)
+	}
+	found := s[Read{Kind: kind, Path: absolute(path)}]
+	if !found.OK {
+		return unreadableFile(path, fs.ErrNotExist)
+	}
+	into.Write(found.Content)
+	return nil
+}
+
+// Again repeats a read of a function, and returns what comes of it now.
+func (o FunctionOptions) Again(read Read) Found {
+	o.OnRead = nil
+	r := &fileReader{opts: o}
+	content, err := r.look(read, read.Path)
+	return Found{Content: content, OK: err == nil}
+}
