@@ -144,7 +144,7 @@ func (r *run) loop(ctx context.Context) {
 			}
 			r.running++
 			it.start = time.Now()
-			r.engine.emit(DeliveryStarted{Address: it.change.Address, Action: it.change.Action, Target: it.change.Target, Delivery: deliveryID(it.change)})
+			r.engine.emit(DeliveryStarted{Address: it.change.Address, Action: it.change.Action, Target: it.change.Target, Delivery: deliveryID(it.change), Repair: it.change.Repair})
 			work <- it
 		}
 		for _, it := range settled {
@@ -348,7 +348,7 @@ func (r *run) succeed(it *item) {
 	if !it.start.IsZero() {
 		elapsed = time.Since(it.start)
 	}
-	r.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Elapsed: elapsed})
+	r.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Repair: c.Repair, Elapsed: elapsed})
 	r.open--
 	for _, user := range it.users {
 		if user.waiting--; user.waiting == 0 {
@@ -369,7 +369,7 @@ func (r *run) failed(o outcome) {
 		Severity: hcl.DiagError, Summary: "Delivery failed", Subject: r.rangeOf(c.Address),
 		Detail: fmt.Sprintf("%s: %s. %s", c.Address, strings.TrimSuffix(o.err.Error(), "."), next),
 	})
-	r.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Err: o.err.Error(), Elapsed: time.Since(it.start)})
+	r.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Repair: c.Repair, Err: o.err.Error(), Elapsed: time.Since(it.start)})
 	r.skipUsers(it, fmt.Sprintf("%s failed", c.Address))
 }
 

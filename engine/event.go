@@ -50,6 +50,7 @@ type DeliveryStarted struct {
 	Action   plan.Action
 	Target   string
 	Delivery string // the idempotency key
+	Repair   bool   // what was acknowledged is restored
 }
 
 // DeliveryRetried says that one attempt failed and another follows after Wait.
@@ -66,6 +67,7 @@ type DeliveryFinished struct {
 	Address address.Address
 	Action  plan.Action
 	Target  string
+	Repair  bool // what was acknowledged is restored
 	Err     string
 	Elapsed time.Duration
 }

@@ -1,6 +1,13 @@
 package engine
 
-import "github.com/hashicorp/go-hclog"
+import (
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"tidegate/engine/plan"
+)
 
 // logEvent writes an event down: constant messages with keys and values, one line for what
 // happened and, at debug, for what was found to be as before.
@@ -9,28 +16,24 @@ func logEvent(l hclog.Logger, ev Event) {
 	case LookFinished:
 		switch {
 		case ev.Problem != "":
-			l.Warn("source has a problem", "address", ev.Address.String(), "problem", ev.Problem, "reason", ev.Reason, "standing", ev.Standing, "elapsed", ev.Elapsed)
+			l.Warn("source has a problem", "address", ev.Address.String(), "problem", ev.Problem, "reason", ev.Reason, "standing", ev.Standing, "elapsed", logSpan(ev.Elapsed))
 		case l.IsDebug():
-			l.Debug("source looked at", "address", ev.Address.String(), "standing", ev.Standing, "elapsed", ev.Elapsed)
+			l.Debug("source looked at", "address", ev.Address.String(), "standing", ev.Standing, "elapsed", logSpan(ev.Elapsed))
 		}
 	case Accepted:
-		l.Info("value accepted", "address", ev.Address.String(), "version", ev.Version)
+		l.Info("value accepted", "address", ev.Address.String(), "version", logVersion(ev.Version))
 	case DeliveryStarted:
 		if l.IsDebug() {
 			l.Debug("delivery started", "address", ev.Address.String(), "action", ev.Action, "target", ev.Target, "delivery", ev.Delivery)
 		}
 	case DeliveryRetried:
-		l.Warn("delivery failed and is tried again", "address", ev.Address.String(), "attempt", ev.Attempt, "error", ev.Err, "wait", ev.Wait)
+		l.Warn("delivery failed and is tried again", "address", ev.Address.String(), "attempt", ev.Attempt, "error", ev.Err, "wait", logSpan(ev.Wait))
 	case DeliveryFinished:
-		if ev.Err != "" {
-			l.Error("delivery failed", "address", ev.Address.String(), "action", ev.Action, "target", ev.Target, "error", ev.Err, "elapsed", ev.Elapsed)
-			return
-		}
-		l.Info("delivery finished", "address", ev.Address.String(), "action", ev.Action, "target", ev.Target, "elapsed", ev.Elapsed)
+		logDelivery(l, ev)
 	case DeliverySkipped:
 		l.Warn("delivery skipped", "address", ev.Address.String(), "action", ev.Action, "reason", ev.Reason)
 	case Rejected:
-		l.Warn("candidate rejected", "address", ev.Address.String(), "version", ev.Version, "reason", ev.Reason)
+		l.Warn("candidate rejected", "address", ev.Address.String(), "version", logVersion(ev.Version), "reason", ev.Reason)
 	case SourceState:
 		logSource(l, ev)
 	case SinkState:
@@ -42,9 +45,9 @@ func logEvent(l hclog.Logger, ev Event) {
 		}
 		l.Info("daemon started", "sources", ev.Sources, "sinks", ev.Sinks)
 	case DaemonReady:
-		l.Info("every source was tried", "elapsed", ev.Elapsed)
+		l.Info("every source was tried", "elapsed", logSpan(ev.Elapsed))
 	case DaemonStopping:
-		l.Info("daemon is stopping", "grace", ev.Grace)
+		l.Info("daemon is stopping", "grace", logSpan(ev.Grace))
 	case DaemonStopped:
 		l.Info("daemon stopped", "parked", ev.Parked)
 	case Reloaded:
@@ -52,7 +55,7 @@ func logEvent(l hclog.Logger, ev Event) {
 			l.Error("configuration is broken and the old one goes on", "error", ev.Err)
 			return
 		}
-		l.Info("configuration reloaded", "added", ev.Added, "changed", ev.Changed, "removed", ev.Removed, "elapsed", ev.Elapsed)
+		l.Info("configuration reloaded", "added", ev.Added, "changed", ev.Changed, "removed", ev.Removed, "elapsed", logSpan(ev.Elapsed))
 	case StateTrouble:
 		if ev.Err != "" {
 			l.Error("state cannot be written and nothing new is begun", "error", ev.Err)
@@ -70,23 +73,44 @@ func logEvent(l hclog.Logger, ev Event) {
 	}
 }
 
+// logDelivery writes the end of a delivery, or of what takes its place.
+func logDelivery(l hclog.Logger, ev DeliveryFinished) {
+	args := []any{"address", ev.Address.String(), "action", ev.Action, "target", ev.Target}
+	switch {
+	case ev.Err != "" && ev.Repair:
+		l.Error("repair failed", append(args, "error", ev.Err, "elapsed", logSpan(ev.Elapsed))...)
+	case ev.Err != "":
+		l.Error("delivery failed", append(args, "error", ev.Err, "elapsed", logSpan(ev.Elapsed))...)
+	case ev.Action == plan.Adopt:
+		l.Info("target adopted", args...)
+	case ev.Action == plan.Forget:
+		l.Info("sink forgotten", args...)
+	case ev.Repair:
+		l.Info("target repaired", append(args, "elapsed", logSpan(ev.Elapsed))...)
+	default:
+		l.Info("delivery finished", append(args, "elapsed", logSpan(ev.Elapsed))...)
+	}
+}
+
 // logSource writes a line where something began or ended: a source that is well from its
-// first look on needs none.
+// first look on needs none, nor does one that somebody paused, or whose value was just said
+// to be rejected.
 func logSource(l hclog.Logger, ev SourceState) {
 	args := []any{"address", ev.Address.String(), "from", ev.From, "to", ev.To}
 	if ev.Reason != "" {
 		args = append(args, "reason", ev.Reason)
 	}
-	switch ev.To {
-	case StateDegraded:
+	failed := ev.From == StateFailing || ev.From == StateDegraded
+	switch {
+	case ev.To == StateDegraded:
 		l.Error("source is degraded", args...)
-	case StateFailing, StateFlapping, StateBlocked, StateRejected:
+	case ev.To == StateFailing, ev.To == StateFlapping, ev.To == StateBlocked:
 		l.Warn("source has a problem", args...)
-	case StateOK:
-		if ev.From == StateWaiting {
-			l.Debug("source is well", args...)
-			return
-		}
+	case ev.To == StateRejected && failed:
+		l.Info("source answers again", args...)
+	case ev.To == StateRejected, ev.To == StatePaused, ev.From == StatePaused, ev.From == StateWaiting && ev.To == StateOK:
+		l.Debug("source changed its state", args...)
+	case ev.To == StateOK:
 		l.Info("source is well again", args...)
 	default:
 		l.Info("source waits", args...)
@@ -118,7 +142,34 @@ func logPause(l hclog.Logger, ev PauseChanged) {
 		return
 	}
 	if !ev.Pause.Until.IsZero() {
-		args = append(args, "until", ev.Pause.Until)
+		args = append(args, "until", ev.Pause.Until.UTC().Format(time.RFC3339))
 	}
 	l.Info("paused", args...)
 }
+
+// logVersion is a version of a source: people get a hash cut to what they compare, JSON whole.
+type logVersion string
+
+func (v logVersion) String() string {
+	const head, digits = "sha256:", 12
+	s := string(v)
+	if rest, ok := strings.CutPrefix(s, head); ok && len(rest) > digits {
+		return head + rest[:digits]
+	}
+	return s
+}
+
+func (v logVersion) MarshalText() ([]byte, error) { return []byte(v), nil }
+
+// logSpan is a duration as people say it: "3.2ms", "1.204s".
+type logSpan time.Duration
+
+func (s logSpan) String() string {
+	d := time.Duration(s)
+	if d < time.Second {
+		return d.Round(100 * time.Microsecond).String()
+	}
+	return d.Round(time.Millisecond).String()
+}
+
+func (s logSpan) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

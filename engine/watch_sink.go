@@ -400,7 +400,7 @@ func (d *Daemon) deliver(it *sinkItem) {
 	it.phase = delivering
 	c, e := it.change, d.engine
 	k := &courier{engine: e, redact: it.redact, hard: d.hardCtx}
-	e.emit(DeliveryStarted{Address: c.Address, Action: c.Action, Target: c.Target, Delivery: deliveryID(c)})
+	e.emit(DeliveryStarted{Address: c.Address, Action: c.Action, Target: c.Target, Delivery: deliveryID(c), Repair: c.Repair})
 	d.work.Go(func() {
 		o := outcome{change: c, err: errors.New("internal error")}
 		func() {
@@ -437,11 +437,11 @@ func (d *Daemon) outcome(it *sinkItem, o outcome) {
 		case o.parked:
 			it.phase = idle
 		case o.err != nil:
-			d.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Err: o.err.Error(), Elapsed: o.elapsed})
+			d.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Repair: c.Repair, Err: o.err.Error(), Elapsed: o.elapsed})
 			it.class = o.class
 			d.deliveryFailed(it, o)
 		default:
-			d.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Elapsed: o.elapsed})
+			d.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Repair: c.Repair, Elapsed: o.elapsed})
 			d.delivered(it, c, o.elapsed)
 		}
 	})
@@ -593,9 +593,9 @@ func (d *Daemon) unwatchSink(it *sinkItem) {
 
 // sinkState notes the state of a sink and tells of it when it changes; deliveries tell of themselves.
 func (d *Daemon) sinkState(it *sinkItem, to, reason string, until time.Time) {
-	from, before := it.state, it.reason
+	from := it.state
 	it.state, it.reason = to, reason
-	if from == to && (before == reason || to != StateBlocked) {
+	if from == to {
 		return
 	}
 	quiet := to == StateDelivering || to == StateOK && from == StateDelivering || to == StateFailed && from == StateDelivering || to == StateSettling || to == StateWaiting || from == StateWaiting && to == StateOK

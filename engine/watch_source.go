@@ -372,6 +372,7 @@ func (d *Daemon) sawSource(r *looked) {
 	}
 	if d.unchanged(it, r.look) {
 		it.lastSuccess = now
+		d.sourceState(it, StateOK, "") // it may have been paused
 		d.afterLook(it, 0)
 		return
 	}

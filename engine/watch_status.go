@@ -75,6 +75,9 @@ func (d *Daemon) sinkStatus(it *sinkItem) *SinkStatus {
 	if it.busy() && it.state == StateOK && it.wanted != plan.NoOp && it.phase != idle {
 		s.State = StateDelivering
 	}
+	if p := d.isPaused(it.addr); p != nil && s.State == StateOK {
+		s.State, s.Reason = StatePaused, pauseReason(p) // though there is nothing to deliver
+	}
 	if row := d.ledger.Sinks[it.addr]; row != nil {
 		if s.Target == "" {
 			s.Target = row.Target

@@ -98,12 +98,12 @@ func eventFields(e engine.Event) (string, fieldList) {
 func deliveryFields(e engine.Event) (string, fieldList) {
 	switch e := e.(type) {
 	case engine.DeliveryStarted:
-		return "delivery_started", of(e.Address, fieldList{{"action", string(e.Action)}, {"target", e.Target}, {"delivery", e.Delivery}})
+		return "delivery_started", of(e.Address, fieldList{{"action", string(e.Action)}, {"target", e.Target}, {"delivery", e.Delivery}, {"repair", e.Repair}})
 	case engine.DeliveryRetried:
 		return "delivery_retried", of(e.Address, fieldList{{"attempt", e.Attempt}, {"error", e.Err}, {"wait_seconds", e.Wait.Seconds()}})
 	case engine.DeliveryFinished:
 		return "delivery_finished", of(e.Address, fieldList{
-			{"action", string(e.Action)}, {"target", e.Target}, {"error", e.Err}, {"elapsed_seconds", e.Elapsed.Seconds()},
+			{"action", string(e.Action)}, {"target", e.Target}, {"repair", e.Repair}, {"error", e.Err}, {"elapsed_seconds", e.Elapsed.Seconds()},
 		})
 	case engine.DeliverySkipped:
 		return "delivery_skipped", of(e.Address, fieldList{{"action", string(e.Action)}, {"reason", e.Reason}, {"until", stamp(e.Until)}})
