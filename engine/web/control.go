@@ -23,7 +23,7 @@ import (
 // The control socket speaks HTTP over a Unix socket that only its owner and root may use.
 //
 //	GET  /v1/status                       engine.Status
-//	GET  /v1/history?address=A&limit=N    [state.Entry]
+//	GET  /v1/history?address=A&limit=N    [state.Entry], all without a limit
 //	POST /v1/pause    engine.Pause        {}
 //	POST /v1/resume   {"pattern": P}      {"resumed": N}
 //	POST /v1/approve  {"address": A}      {}
@@ -204,9 +204,13 @@ func controlBody(r *http.Request, into any) error {
 }
 
 func controlHistory(r *http.Request, d Daemon) ([]state.Entry, error) {
-	of, limit, problem := historyQuery(r.URL.Query().Get("address"), r.URL.Query().Get("limit"))
+	q := r.URL.Query()
+	of, limit, problem := historyQuery(q.Get("address"), q.Get("limit"))
 	if problem != nil {
 		return nil, badRequest{errors.New("address or limit is not valid")}
+	}
+	if q.Get("limit") == "" {
+		limit = 0 // whoever owns the socket may read it all
 	}
 	entries, err := d.History(r.Context(), of, limit)
 	if entries == nil {

@@ -53,17 +53,21 @@ func (c *Client) Status(ctx context.Context) (*engine.Status, error) {
 	return out, nil
 }
 
-// History asks what happened to an address or, with zero, to all; limit 0 is the default.
+// History asks what happened to an address or, with zero, to all; limit 0 is all of it.
 func (c *Client) History(ctx context.Context, of address.Address, limit int) ([]state.Entry, error) {
 	query := url.Values{}
 	if !of.IsZero() {
 		query.Set("address", of.String())
 	}
-	if limit > 0 {
-		query.Set("limit", strconv.Itoa(min(limit, maxHistory)))
+	if limit > 0 && limit <= maxHistory {
+		query.Set("limit", strconv.Itoa(limit))
 	}
 	var out []state.Entry
-	return out, c.call(ctx, http.MethodGet, "/v1/history?"+query.Encode(), nil, &out)
+	err := c.call(ctx, http.MethodGet, "/v1/history?"+query.Encode(), nil, &out)
+	if limit > 0 && len(out) > limit {
+		out = out[:limit]
+	}
+	return out, err
 }
 
 // Pause stops looking at, or delivering to, what matches the pattern.

@@ -58,7 +58,7 @@ func TestControl(t *testing.T) {
 	if diff := cmp.Diff(d.history, entries, cmp.AllowUnexported(address.Key{})); err != nil || diff != "" || d.limit != 3 || d.historyOf != sourceAddress("app") {
 		t.Errorf("%v %s", err, diff)
 	}
-	if _, err := c.History(ctx, address.Address{}, 0); err != nil || d.limit != defaultHistory || !d.historyOf.IsZero() {
+	if _, err := c.History(ctx, address.Address{}, 0); err != nil || d.limit != 0 || !d.historyOf.IsZero() {
 		t.Errorf("%v, limit %d", err, d.limit)
 	}
 	p := engine.Pause{Pattern: "source.*", Reason: "maintenance", Until: day}
