@@ -64,6 +64,7 @@ type Daemon struct {
 	// The rest belongs to the loop.
 	ledger               *state.Ledger
 	limits               map[string]plan.Limiter
+	limited              map[string][]address.Address // users of a shared limit
 	sources              map[address.Address]*sourceItem
 	sinks                map[address.Address]*sinkItem
 	users                map[address.Address][]address.Address // sources and sinks that depend on one
@@ -442,7 +443,7 @@ func (d *Daemon) checkReady() {
 func (d *Daemon) install(keep func(old, now *node) bool) {
 	prog := d.engine.prog
 	d.users = usersOf(prog)
-	d.limits = d.askLimits()
+	d.askLimits()
 	now := time.Now()
 	var fresh []*sourceItem
 	var touched []*sinkItem
@@ -518,16 +519,6 @@ func usersOf(p *program) map[address.Address][]address.Address {
 		}
 	}
 	return out
-}
-
-// askLimits makes the rate limits askable.
-func (d *Daemon) askLimits() map[string]plan.Limiter {
-	o := d.engine.newObserver(d.store, d.ledger, time.Now(), PlanOptions{})
-	limits, diags := o.limiters()
-	for _, diag := range diags {
-		d.opts.logger().Error("rate limit cannot be used", "error", diag.Error())
-	}
-	return limits
 }
 
 // sceneOf shows a node the part of the world that it depends on.

@@ -57,6 +57,7 @@ type sinkItem struct {
 	settle  providers.Settle
 	firstIn time.Time // when the first of the inputs moved that it settles for, else zero
 	due     time.Time // of settling
+	quiet   bool      // its inputs have settled, and it waits for another sink
 
 	failures int // in a row
 	class    providers.Class
@@ -98,7 +99,7 @@ func (d *Daemon) touch(it *sinkItem, why cause) {
 	case causeDrift:
 		it.drift = true
 	case causeInput:
-		if it.settle.Min != "" {
+		if it.settle.Min != "" && !it.quiet {
 			now := time.Now()
 			if it.firstIn.IsZero() {
 				it.firstIn = now
@@ -137,6 +138,7 @@ func (d *Daemon) consider(it *sinkItem) {
 		return // what it depends on says when it has finished
 	}
 	if it.due.IsZero() || !time.Now().Before(it.due) {
+		it.quiet = it.quiet || !it.firstIn.IsZero()
 		it.firstIn, it.due = time.Time{}, time.Time{}
 		it.dirty = false
 	}
@@ -228,6 +230,8 @@ func (d *Daemon) decided(it *sinkItem, x *decision) {
 	wanted, waiting := it.wanted, it.waiting
 	it.wanted, it.waiting = c.Wanted, x.waits
 	it.limitAt = time.Time{}
+	// Constant noise must not let it settle again each time that it would have had its turn.
+	it.quiet = it.quiet && c.Wait != nil && slices.ContainsFunc(it.node.sinks, func(a address.Address) bool { return a.String() == c.Wait.On })
 	b := &state.Batch{}
 	rec := recorder{ledger: d.ledger, limits: d.limits}
 	switch {
@@ -305,7 +309,7 @@ func (d *Daemon) withheld(it *sinkItem, c *plan.SinkChange) bool {
 		d.sinkState(it, StateFailed, it.lastError, it.retryAt)
 		return true
 	}
-	rec := recorder{ledger: d.ledger, limits: d.limits}
+	rec := recorder{ledger: d.ledger, limits: d.limitsOf(it.addr, it.node.limits)}
 	if c.Action.Delivers() && c.Action != plan.Delete {
 		if until, which := rec.limited(c); until.After(now) {
 			it.limitAt = until

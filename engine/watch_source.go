@@ -32,7 +32,7 @@ type sourceItem struct {
 	poll     bool // the next look is at the origin, whatever was sent
 	group    string
 	judged   string
-	delay    time.Duration // of the wait before the newest look
+	delay    time.Duration // that the detectors asked for last, 0 before they were asked
 	lastLook time.Time
 
 	detectors []providers.Detector
@@ -195,7 +195,6 @@ func paceOf(list []providers.Detector) (threshold int, debounce, window, longest
 // schedule sets the time of the next look.
 func (d *Daemon) schedule(it *sourceItem, wait time.Duration) {
 	it.due = time.Now().Add(wait)
-	it.delay = wait
 	d.timers.Set(it, wait)
 }
 
@@ -207,6 +206,9 @@ func (d *Daemon) reschedule(it *sourceItem, atLeast time.Duration) {
 		return
 	}
 	wait := d.nextDelay(it)
+	if row := d.ledger.Sources[it.addr]; row == nil || row.Failures == 0 {
+		it.delay = wait // what an adaptive interval goes on from: no back-off, no first or told look
+	}
 	if it.problem == plan.Limited {
 		wait = min(wait, max(0, time.Until(it.until)))
 	}
@@ -336,7 +338,9 @@ func (s *scene) lookAt(ctx context.Context, n *node) (l *look) {
 		s.prepareNode(ctx, n)
 	}
 	l = s.observer.lookAt(ctx, n)
-	l.FlapWindow = s.flap
+	if !l.Pushed {
+		l.FlapWindow = s.flap // replicas disagree; who sends a value means it
+	}
 	if l.Fresh != nil && l.Value != cty.NilVal {
 		s.cache.put(l.Fresh, l.Value)
 	}
@@ -391,7 +395,7 @@ func (d *Daemon) unchanged(it *sourceItem, l *look) bool {
 func (d *Daemon) decideSource(it *sourceItem, r *looked) {
 	now := time.Now()
 	row := d.ledger.Sources[it.addr]
-	comp := plan.NewComputation(d.ledger, plan.NewLimits(d.limits, d.ledger, now), now, false)
+	comp := plan.NewComputation(d.ledger, plan.NewLimits(d.limitsOf(it.addr, it.node.limits), d.ledger, now), now, false)
 	known := row != nil && r.look.Fresh != nil && wasRejected(row, r.look.Fresh.Blob)
 	choice := comp.Source(r.look.SourceObservation)
 	p := comp.Plan(nil)
