@@ -196,6 +196,7 @@ func (s *scene) decide(ctx context.Context, n *node, limits map[string]plan.Limi
 		s.compute.Seed(up.address, up.wanted, up.wait)
 	}
 	x.r = s.observer.render(ctx, n)
+	x.r.Size = int64(len(x.r.Content))
 	x.sink = x.r.sink
 	x.change = s.compute.Sink(x.r.SinkObservation)
 	if x.change.Delivery != nil {
@@ -365,11 +366,15 @@ func (d *Daemon) noteIdle(it *sinkItem, c *plan.SinkChange) {
 	}
 }
 
-// firstLooks reports whether a source that a sink is made from was never looked at.
+// firstLooks reports whether a source that a sink is made from, or that one is made from which
+// it waits for, was never looked at.
 func (d *Daemon) firstLooks(it *sinkItem) bool {
 	return slices.ContainsFunc(it.node.sources, func(a address.Address) bool {
 		src := d.sources[a]
 		return src != nil && !src.tried
+	}) || slices.ContainsFunc(it.node.sinks, func(a address.Address) bool {
+		up := d.sinks[a]
+		return up != nil && up.state == StateWaiting
 	})
 }
 
