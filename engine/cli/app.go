@@ -7,9 +7,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -84,6 +86,11 @@ func (a *app) code(err error, root *cobra.Command, args []string) int {
 	cmd, _, _ := root.Find(args)
 	switch {
 	case !wantsJSON(args):
+		a.report(diags, nil)
+	case cmd != nil && cmd.Name() == "apply" && slices.Contains(args, "--watch"):
+		for _, line := range view.DiagnosticEvents(diags, view.Sources{}, time.Now()) {
+			_, _ = a.Stdout.Write(append(line, '\n'))
+		}
 		a.report(diags, nil)
 	case cmd != nil && (cmd.Name() == "apply" || cmd.Name() == "destroy"):
 		a.stream().Diagnostics(diags, view.Sources{})

@@ -183,8 +183,16 @@ func (r *applying) files() map[string]*hcl.File {
 // lockProblem says who holds the state.
 func lockProblem(err error) hcl.Diagnostics {
 	var locked *state.LockedError
-	if errors.As(err, &locked) {
-		return problem("The state is locked", locked)
+	switch {
+	case !errors.As(err, &locked):
+		return problem("Cannot open the state", err)
+	case locked.Holder.Socket != "":
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "A daemon holds the state", Detail: sentence(locked.Error()) + " " + beside}}
 	}
-	return problem("Cannot open the state", err)
+	return problem("The state is locked", locked)
 }
+
+// beside says how to get done what a daemon keeps others from doing.
+const beside = "It applies changes by itself: edit the configuration, which it takes up when the files have been " +
+	"quiet for two seconds (tidegate reload: now). What is taken out of the configuration is forgotten, or deleted after " +
+	"tidegate approve ADDR. tidegate pause ADDR stops it from delivering somewhere, tidegate status shows what it does."

@@ -1,10 +1,14 @@
 package cli
 
 import (
+	"context"
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"tidegate/engine/state"
 	"tidegate/engine/view"
+	"tidegate/engine/web"
 	"tidegate/hclspec/address"
 )
 
@@ -33,18 +37,20 @@ func (a *app) history(cmd *cobra.Command, f *configFlags, args []string, limit i
 			return a.failWith("Invalid address", err, f.json)
 		}
 	}
-	reader, err := a.reader(cmd, f, a.path(f.dir))
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	entries, err := reader.History(cmd.Context(), of, limit)
-	if err != nil {
-		return a.failWith("Cannot read the history", err, f.json)
-	}
-	if len(entries) == 0 && !of.IsZero() {
-		if err := a.knownAddress(cmd, reader, args[0], f.json); err != nil {
+	entries, ok := a.askHistory(cmd, f, of, limit)
+	if !ok || len(entries) == 0 {
+		reader, err := a.reader(cmd, f, a.path(f.dir))
+		if err != nil {
 			return err
+		}
+		defer reader.Close()
+		if entries, err = reader.History(cmd.Context(), of, limit); err != nil {
+			return a.failWith("Cannot read the history", err, f.json)
+		}
+		if len(entries) == 0 && !of.IsZero() {
+			if err := a.knownAddress(cmd, reader, args[0], f.json); err != nil {
+				return err
+			}
 		}
 	}
 	if f.json {
@@ -52,6 +58,26 @@ func (a *app) history(cmd *cobra.Command, f *configFlags, args []string, limit i
 	}
 	return view.History(a.Stdout, entries, a.style(a.Stdout))
 }
+
+// askHistory asks the daemon, which saves a copy of the state. Where none runs, or it does not
+// answer (it is another user's), the copy says the same.
+func (a *app) askHistory(cmd *cobra.Command, f *configFlags, of address.Address, limit int) ([]state.Entry, bool) {
+	path, err := a.statePath(cmd, f, a.path(f.dir))
+	if err != nil {
+		return nil, false
+	}
+	holder, err := state.LockHolder(path)
+	if err != nil || holder == nil || holder.Socket == "" {
+		return nil, false
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), historyPatience)
+	defer cancel()
+	entries, err := web.ControlClient(holder.Socket).History(ctx, of, limit)
+	return entries, err == nil
+}
+
+// historyPatience is how long a daemon may take before its state is copied instead.
+const historyPatience = 5 * time.Second
 
 // knownAddress fails for an address that the state has never heard of: a typing mistake
 // should not look like an empty history.

@@ -15,7 +15,7 @@ func (a *app) root() *cobra.Command {
 		Use:   "tidegate",
 		Short: "Keeps running systems in step with configuration that lives somewhere else",
 		Long: "Tidegate keeps running systems in step with configuration that lives somewhere else:\n" +
-			"plan shows what would change, apply makes it so.",
+			"plan shows what would change, apply makes it so, apply --watch keeps it so.",
 		SilenceUsage: true, SilenceErrors: true,
 		Version: hclspec.Version,
 		Args:    cobra.ArbitraryArgs,
@@ -32,6 +32,7 @@ func (a *app) root() *cobra.Command {
 	cobra.EnableCommandSorting = false
 	cmd.AddCommand(
 		a.initCommand(), a.validateCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(),
+		a.statusCommand(), a.pauseCommand(), a.resumeCommand(), a.approveCommand(), a.reloadCommand(),
 		a.showCommand(), a.graphCommand(), a.stateCommand(), a.historyCommand(), a.consoleCommand(),
 		a.providersCommand(), a.versionCommand(),
 	)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"serve":     serve,
 	"pipe":      pipe,
 	"interrupt": interrupt,
+	"until":     until,
 }
 
 // rc runs a command and expects an exit code: rc 2 tidegate plan --detailed-exitcode.
@@ -120,6 +122,25 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("exit code %s, want %s\n%s", got, args[0], out.String())
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("interrupted"), []byte(out.String()), 0o644))
+}
+
+// until repeats a command until its output matches: until PATTERN tidegate status.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN COMMAND ARGS...")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		_ = ts.Exec(args[1], args[2:]...)
+		out := ts.ReadFile("stdout") + ts.ReadFile("stderr")
+		if pattern.MatchString(out) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%q never matched; the newest output:\n%s", args[0], out)
+		}
+	}
 }
 
 // command is a command in the script's directory with the script's environment.

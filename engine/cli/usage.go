@@ -77,6 +77,11 @@ func atMost(n int, what string) cobra.PositionalArgs {
 	}
 }
 
+// exactly demands one argument.
+func exactly(what string) cobra.PositionalArgs {
+	return cobra.MatchAll(atLeast(1, what), atMost(1, "argument"))
+}
+
 // atLeast demands that many arguments.
 func atLeast(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -45,6 +46,7 @@ type watching struct {
 	*app
 	daemon *engine.Daemon
 	log    hclog.Logger
+	say    watchReport
 	notify *notifier
 	around sync.WaitGroup
 	broken chan error // what stands around it ended
@@ -58,6 +60,10 @@ func (a *app) watch(cmd *cobra.Command, f *planFlags, w *watchFlags, dir string)
 	defer errors.close(patience)
 	defer out.close(patience)
 	log := a.loggerTo(errors, hclog.Info)
+	say := watchReport{app: a, log: log}
+	if f.json {
+		say.out = out
+	}
 	opts := a.options(cmd, &f.configFlags, dir)
 	opts.Logger, opts.Command = log, cmd.CommandPath()+" --watch"
 	if f.json {
@@ -69,18 +75,51 @@ func (a *app) watch(cmd *cobra.Command, f *planFlags, w *watchFlags, dir string)
 	}
 	d, diags := engine.NewDaemon(ctx, opts, engine.WatchOptions{Grace: w.grace, AllowDelete: w.allowDelete})
 	if d == nil {
-		return a.fail(diags, nil, f.json)
+		say.diagnostics(diags, nil)
+		return errFailed
 	}
-	a.report(diags, d.Engine().Files())
-	r := &watching{app: a, daemon: d, log: log, notify: newNotifier(a.env("NOTIFY_SOCKET")), broken: make(chan error, 2)}
+	say.diagnostics(diags, d.Engine().Files())
+	r := &watching{app: a, daemon: d, log: log, say: say, notify: newNotifier(a.env("NOTIFY_SOCKET")), broken: make(chan error, 2)}
 	err := r.run(ctx, stop, w)
 	if closed := d.Close(); err == nil {
 		err = closed
 	}
 	if err != nil {
-		return a.failWith("The daemon ended", err, f.json)
+		say.diagnostics(problem("The daemon ended", err), nil)
+		return errFailed
 	}
 	return nil
+}
+
+// watchReport says what is wrong with the configuration or the start: to people, as lines of
+// the log where that is for programs, and as events where those are asked for.
+type watchReport struct {
+	*app
+	log hclog.Logger
+	out io.Writer // of events, nil without
+}
+
+func (r watchReport) diagnostics(diags hcl.Diagnostics, files map[string]*hcl.File) {
+	if r.out != nil {
+		for _, line := range view.DiagnosticEvents(diags, r.sources(files), time.Now()) {
+			_, _ = r.out.Write(append(line, '\n'))
+		}
+	}
+	if r.env("TIDEGATE_LOG_FORMAT") != "json" {
+		r.report(diags, files)
+		return
+	}
+	for _, d := range diags {
+		args := []any{"summary", d.Summary, "detail", d.Detail}
+		if d.Subject != nil {
+			args = append(args, "file", d.Subject.Filename, "line", d.Subject.Start.Line)
+		}
+		if d.Severity == hcl.DiagError {
+			r.log.Error("configuration or start has an error", args...)
+		} else {
+			r.log.Warn("configuration has a warning", args...)
+		}
+	}
 }
 
 // run serves the control socket and the listener beside the daemon.
@@ -191,7 +230,7 @@ func (r *watching) listener(address string) (*web.Listener, error) {
 	case s.Listener != nil:
 		var diags hcl.Diagnostics
 		l, diags = web.DecodeListener(s.Listener, e.SettingsContext(), e.Spec().Dir)
-		r.report(diags, e.Files())
+		r.say.diagnostics(diags, e.Files())
 		if diags.HasErrors() {
 			return nil, errors.New("the listener block is wrong")
 		}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"tidegate/engine"
 	"tidegate/hclspec/address"
 )
@@ -24,6 +26,20 @@ func EventJSON(e engine.Event, at time.Time) []byte {
 	}
 	head := fieldList{{"type", typ}, {"time", stamp(at)}}
 	return append(head, list...).json()
+}
+
+// DiagnosticEvents returns diagnostics as lines like those of EventJSON, with the type
+// "diagnostic" and the fields of a diagnostic of `validate --json`.
+func DiagnosticEvents(diags hcl.Diagnostics, src Sources, at time.Time) [][]byte {
+	var out [][]byte
+	for _, d := range diagnosticsJSON(diags, src) {
+		line := fieldList{{"type", "diagnostic"}, {"time", stamp(at)}, {"severity", d.Severity}, {"summary", d.Summary}, {"detail", d.Detail}}
+		if d.Range != nil {
+			line = append(line, fieldList{{"range", d.Range}}...)
+		}
+		out = append(out, line.json())
+	}
+	return out
 }
 
 // fieldList is an object with its fields in order; those whose value is "" are left out.
