@@ -36,6 +36,7 @@ type look struct {
 	source        providers.Source // that was asked, nil if it could not be made
 	class         providers.Class  // of Err, where the fetch failed
 	failedToFetch bool
+	fetched       *fetched      // by a glance
 	after         time.Duration // what the origin asked for before the next look
 
 	certificateEnds time.Time // of the origin, zero if it has none or did not answer
@@ -45,6 +46,9 @@ type look struct {
 func (o *observer) lookAt(ctx context.Context, n *node) *look {
 	l := &look{SourceObservation: &plan.SourceObservation{Address: n.addr, Kind: n.addr.Kind}}
 	row := o.ledger.Sources[n.addr]
+	if o.scene != nil {
+		l.fetched = o.scene.fetched
+	}
 	ev, diags := o.evaluated(n)
 	l.diags = diags
 	if diags.HasErrors() {
@@ -147,6 +151,12 @@ func days(d time.Duration) string {
 	return "less than an hour"
 }
 
+// fetched is what a glance at an origin brought, where that has to be looked at in full.
+type fetched struct {
+	snapshot providers.Snapshot
+	err      error
+}
+
 // idle reports whether a value that did not change need not even be judged again.
 func (o *observer) idle(l *look, row *state.Source) bool {
 	return o.scene != nil && row.Current() != nil && row.Judged == l.Judged
@@ -189,7 +199,9 @@ func (o *observer) fetch(ctx context.Context, n *node, src providers.Source, s *
 	if r, ok := src.(providers.Retrier); ok && o.scene == nil {
 		retry = r.Retry()
 	}
-	ctx = providers.WithFetchLimit(ctx, s.MaxBytes)
+	if s.MaxBytes != providers.DefaultMaxBytes {
+		ctx = providers.WithFetchLimit(ctx, s.MaxBytes)
+	}
 	for attempt := 1; ; attempt++ {
 		snapshot, err := src.Fetch(ctx, last)
 		if err == nil && snapshot.Parts != nil {

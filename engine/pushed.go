@@ -49,6 +49,9 @@ func pushOf(n *node, src providers.Source, s *providers.SourceSettings) (provide
 
 // obtain gets the newest value of a source: what was sent to it, else what its origin holds.
 func (o *observer) obtain(ctx context.Context, l *look, n *node, src providers.Source, s *providers.SourceSettings, row *state.Source) (providers.Snapshot, error) {
+	if l.fetched != nil {
+		return l.fetched.snapshot, l.fetched.err
+	}
 	push, takes := pushOf(n, src, s)
 	if !takes {
 		return o.fetch(ctx, n, src, s, row)

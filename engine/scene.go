@@ -24,11 +24,12 @@ type scene struct {
 	*observer
 	cache *valueCache
 
-	judged string        // what judgedBy returned before, "" if it has to be asked
-	pushed *pushedValue  // the newest value that was sent, nil if there is none or it was used
-	poll   bool          // look at the origin, whatever was pushed
-	flap   time.Duration // window within which a value that goes back and forth is held
-	seeds  []seed        // sinks that this one depends on
+	fetched *fetched      // what a glance brought, nil if nobody fetched yet
+	judged  string        // what judgedBy returned before, "" if it has to be asked
+	pushed  *pushedValue  // the newest value that was sent, nil if there is none or it was used
+	poll    bool          // look at the origin, whatever was pushed
+	flap    time.Duration // window within which a value that goes back and forth is held
+	seeds   []seed        // sinks that this one depends on
 }
 
 // seed is what a sink's decision must know of one that it depends on.
@@ -36,6 +37,19 @@ type seed struct {
 	address address.Address
 	wanted  plan.Action
 	wait    *plan.Wait
+}
+
+// simple reports whether a source depends on nothing that moves: most of what is polled.
+func (p *program) simple(n *node) bool {
+	if n.static == nil || len(n.rules)+len(n.sources)+len(n.sinks)+len(n.written) > 0 {
+		return false
+	}
+	for _, a := range n.detectors {
+		if m := p.nodes[a]; m == nil || m.static == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // prepare makes the values that some expressions refer to.

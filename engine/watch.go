@@ -36,7 +36,8 @@ const DefaultGrace = 10 * time.Second
 // Times of the loop.
 const (
 	wakeStep     = 50 * time.Millisecond // distant deadlines fall together: waking up is the cost of polling
-	startSpread  = 5 * time.Millisecond  // between the first looks of two sources
+	startSpread  = time.Millisecond      // between the first looks of two sources
+	startLongest = 30 * time.Second      // until the last of the first looks begins
 	longestLook  = 10 * time.Minute      // whatever a kind's own deadlines say
 	longestRead  = 30 * time.Second      // of a target
 	commitPause  = time.Second           // before a failed commit is tried again; it doubles
@@ -98,8 +99,10 @@ type Daemon struct {
 
 	mailMutex sync.Mutex
 	mail      []func()
+	later     bool          // somebody wakes the loop soon
 	wake      chan struct{} // of capacity 1
 	done      chan struct{} // closed when the loop has ended
+	jobs      chan func()   // to workers that have nothing to do
 	reloads   chan reloadRequest
 
 	listenersMutex sync.Mutex
@@ -133,6 +136,7 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 		commits:   make(chan *transaction, 1),
 		wake:      make(chan struct{}, 1),
 		done:      make(chan struct{}),
+		jobs:      make(chan func()),
 		listeners: map[chan Event]struct{}{},
 	}
 	d.opts = opts
@@ -349,6 +353,26 @@ func (d *Daemon) post(f func()) {
 	}
 }
 
+// postLater is post for what may wait a little: many of them make one turn.
+func (d *Daemon) postLater(f func()) {
+	d.mailMutex.Lock()
+	d.mail = append(d.mail, f)
+	first := !d.later
+	d.later = true
+	d.mailMutex.Unlock()
+	if first {
+		time.AfterFunc(wakeStep, func() {
+			d.mailMutex.Lock()
+			d.later = false
+			d.mailMutex.Unlock()
+			select {
+			case d.wake <- struct{}{}:
+			default:
+			}
+		})
+	}
+}
+
 // call runs f in the loop and waits for it. Once the loop has ended it returns an error.
 func (d *Daemon) call(ctx context.Context, f func()) error {
 	finished := make(chan struct{})
@@ -524,18 +548,22 @@ func usersOf(p *program) map[address.Address][]address.Address {
 // sceneOf shows a node the part of the world that it depends on.
 func (d *Daemon) sceneOf(n *node) *scene {
 	e := d.engine
-	o := &observer{
-		engine: e, prog: e.prog, quiet: true, reader: d.reader, now: time.Now(),
-		ledger:  &state.Ledger{Lineage: d.ledger.Lineage, Serial: d.ledger.Serial, Shared: maps.Clone(d.ledger.Shared)},
-		values:  values{},
-		choices: map[address.Address]plan.Choice{},
-		reasons: map[address.Address]string{},
-
-		identities: map[address.Address]string{},
+	o := &observer{engine: e, prog: e.prog, quiet: true, reader: d.reader, now: time.Now()}
+	o.ledger = &state.Ledger{Lineage: d.ledger.Lineage, Serial: d.ledger.Serial}
+	if len(d.ledger.Shared) > 0 {
+		o.ledger.Shared = maps.Clone(d.ledger.Shared)
 	}
 	s := &scene{observer: o, cache: d.cache}
 	o.scene = s
-	o.ledger.Sources = map[address.Address]*state.Source{}
+	if n.addr.Type == address.Source {
+		o.ledger.Sources = map[address.Address]*state.Source{n.addr: d.ledger.Sources[n.addr]}
+		if e.prog.simple(n) {
+			return s // most of what is polled: it depends on nothing
+		}
+	} else {
+		o.ledger.Sources = map[address.Address]*state.Source{}
+	}
+	o.values, o.choices, o.reasons, o.identities = values{}, map[address.Address]plan.Choice{}, map[address.Address]string{}, map[address.Address]string{}
 	o.ledger.Sinks = map[address.Address]*state.Sink{}
 	show := func(m *node) {
 		for _, a := range m.sources {
@@ -551,11 +579,7 @@ func (d *Daemon) sceneOf(n *node) *scene {
 			show(e.prog.nodes[a])
 		}
 	}
-	if n.addr.Type == address.Source {
-		if row := d.ledger.Sources[n.addr]; row != nil {
-			o.ledger.Sources[n.addr] = row
-		}
-	} else if row := d.ledger.Sinks[n.addr]; row != nil {
+	if row := d.ledger.Sinks[n.addr]; row != nil {
 		o.ledger.Sinks[n.addr] = row
 	}
 	for _, a := range n.written {
@@ -643,13 +667,11 @@ func (d *Daemon) stopWatching() {
 	}
 }
 
-// spread returns when the n-th of some sources is looked at for the first time: at once where
-// there are few, and never all at the same moment.
+// spread returns when the n-th of some sources is looked at for the first time: where there
+// are few at once, and never all at the same moment.
 func spread(n, all int) time.Duration {
-	if all <= maxFetches {
-		return time.Duration(n) * time.Millisecond
-	}
-	return time.Duration(float64(n)*float64(startSpread)*(0.5+rand.Float64())) / 10 * 10
+	gap := min(startSpread, startLongest/time.Duration(max(1, all)))
+	return time.Duration((float64(n) + rand.Float64()) * float64(gap))
 }
 
 // history returns the newest entries first.

@@ -69,7 +69,6 @@ type looked struct {
 	node *node
 	look *look
 	push *pushedValue
-	took time.Duration
 }
 
 // prepareSources makes detectors, arms notifications and spreads out the first looks.
@@ -304,23 +303,135 @@ func (d *Daemon) ask(it *sourceItem) {
 // look starts a worker that looks at a source.
 func (d *Daemon) look(it *sourceItem) {
 	it.looking, it.again = true, false
+	if validator, ok := d.glances(it); ok {
+		d.glance(it, validator)
+		return
+	}
+	d.lookFully(it, nil)
+}
+
+// glances reports whether a source is first only asked whether anything changed since: it
+// depends on nothing that moves, and what was accepted need not be judged again.
+func (d *Daemon) glances(it *sourceItem) (validator string, ok bool) {
+	row := d.ledger.Sources[it.addr]
+	if it.judged == "" || it.pushed != nil || it.problem != plan.NoProblem || row.Current() == nil || row.Judged != it.judged || row.Validator == "" || row.Failures > 0 {
+		return "", false
+	}
+	s, ok := settingsOf(it.node)
+	if !ok || s.Push != nil || !d.engine.prog.simple(it.node) {
+		return "", false
+	}
+	if _, receives := it.node.static.source.(providers.Receiver); receives {
+		return "", false
+	}
+	return row.Validator, true
+}
+
+// glance asks an origin whether anything changed since. Mostly nothing did: then nothing is
+// decoded, judged, made or written, and the loop hears of it with others.
+func (d *Daemon) glance(it *sourceItem, validator string) {
+	n, group := it.node, it.group
+	limit := n.static.configured.Settings.(*providers.SourceSettings).MaxBytes
+	crowded := d.looks.Waiting() > 0
+	d.worker(func() {
+		ctx, cancel := d.lookCtx, func() {}
+		if group == "" { // what has a host has its own deadline
+			ctx, cancel = context.WithTimeout(ctx, longestLook)
+		}
+		if limit != providers.DefaultMaxBytes {
+			ctx = providers.WithFetchLimit(ctx, limit)
+		}
+		snapshot, err := fetchSafely(ctx, n.static.source, validator)
+		cancel()
+		if err != nil || !snapshot.NotModified || snapshot.Validator != "" && snapshot.Validator != validator {
+			d.post(func() { d.lookFully(it, &fetched{snapshot, err}) })
+			return
+		}
+		post := d.postLater // nothing to do but to wait for the next one
+		if crowded {
+			post = d.post
+		}
+		post(func() {
+			d.looks.Done(group)
+			d.glanced(it, n)
+		})
+	})
+}
+
+// fetchSafely keeps a panic of a kind with its source.
+func fetchSafely(ctx context.Context, src providers.Source, validator string) (snapshot providers.Snapshot, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("internal error: %v", r)
+		}
+	}()
+	return src.Fetch(ctx, validator)
+}
+
+// glanced takes in that nothing changed.
+func (d *Daemon) glanced(it *sourceItem, n *node) {
+	it.queued, it.looking = false, false
+	if c := d.circuits[it.group]; c != nil {
+		c.succeeded()
+	}
+	if it.gone || d.stopping {
+		return
+	}
+	it.looks++
+	it.lastLook = time.Now()
+	it.lastSuccess = it.lastLook
+	if it.node != n { // reconfigured meanwhile
+		d.ask(it)
+		return
+	}
+	d.afterLook(it, 0)
+}
+
+// lookFully fetches, decodes and judges. What a glance has fetched is not fetched again.
+func (d *Daemon) lookFully(it *sourceItem, got *fetched) {
 	s := d.sceneOf(it.node)
-	s.judged, s.flap = it.judged, it.window
+	s.judged, s.flap, s.fetched = it.judged, it.window, got
 	s.poll = it.poll && it.pushed == nil
 	s.pushed = it.pushed
 	it.poll = false
 	job := &looked{item: it, node: it.node, push: it.pushed}
 	group := it.group
-	d.work.Go(func() {
+	d.worker(func() {
 		ctx, cancel := context.WithTimeout(d.lookCtx, longestLook)
 		defer cancel()
-		start := time.Now()
 		job.look = s.lookAt(ctx, job.node)
-		job.took = time.Since(start)
 		d.post(func() {
 			d.looks.Done(group)
 			d.sawSource(job)
 		})
+	})
+}
+
+// workerIdle is how long a worker waits for the next job before it goes.
+const workerIdle = 5 * time.Second
+
+// worker runs a job in a goroutine that is used again: the stack that a request needs is
+// grown once. The gates bound how many there are.
+func (d *Daemon) worker(job func()) {
+	select {
+	case d.jobs <- job:
+		return
+	default:
+	}
+	d.work.Go(func() {
+		idle := time.NewTimer(workerIdle)
+		defer idle.Stop()
+		for {
+			job()
+			idle.Reset(workerIdle)
+			select {
+			case job = <-d.jobs:
+			case <-idle.C:
+				return
+			case <-d.lookCtx.Done():
+				return
+			}
+		}
 	})
 }
 
@@ -334,7 +445,7 @@ func (s *scene) lookAt(ctx context.Context, n *node) (l *look) {
 			}}
 		}
 	}()
-	if n.static == nil || len(n.rules) > 0 {
+	if s.values != nil {
 		s.prepareNode(ctx, n)
 	}
 	l = s.observer.lookAt(ctx, n)

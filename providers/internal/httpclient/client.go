@@ -3,8 +3,10 @@ package httpclient
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"time"
 
 	"tidegate/providers"
@@ -49,15 +51,24 @@ func New(o Options, env providers.Env) (*Client, error) {
 func (c *Client) Begin(ctx context.Context) (context.Context, *Progress, context.CancelFunc) {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	p := &Progress{timeout: c.timeout, giveUp: giveUp, crowd: &c.pool.crowd}
-	cancel := func() {}
+	var timer *time.Timer
 	if c.timeout > 0 {
-		ctx, cancel = context.WithTimeoutCause(ctx, c.timeout, errTimeout)
+		timer = time.AfterFunc(c.timeout, func() { giveUp(errTimeout) })
 	}
 	return httptrace.WithClientTrace(ctx, p.trace()), p, func() {
 		p.leave(ctx)
-		cancel()
+		if timer != nil {
+			timer.Stop()
+		}
 		giveUp(nil)
 	}
+}
+
+// SetBody gives a request a body that can be sent again.
+func SetBody(req *http.Request, body string) {
+	req.ContentLength = int64(len(body))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(body)), nil }
+	req.Body, _ = req.GetBody()
 }
 
 // Do sends one request and returns as soon as the headers of the answer are there; it
@@ -74,7 +85,10 @@ func (c *Client) Do(ctx context.Context, p *Progress, name string, req *http.Req
 	p.start()
 	// The transport itself and not an http.Client: redirects are the caller's policy, and
 	// errors come without the URL, whose query may hold a credential.
-	resp, err := t.RoundTrip(req.WithContext(ctx))
+	if req.Context() != ctx {
+		req = req.WithContext(ctx)
+	}
+	resp, err := t.RoundTrip(req)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", name, p.explain(ctx, err))
 		if isRefusal(err) && isAddress(req.URL) {

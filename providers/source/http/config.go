@@ -44,6 +44,7 @@ func build(c *Config, env providers.Env) (providers.Source, error) {
 	if err := errors.Join(badURL, httpclient.CheckHeaders(c.Headers, reserved...), checkCredentials(c), c.Retry.Check(), badTLS); err != nil {
 		return nil, err
 	}
+	s.prepare()
 	return s, nil
 }
 

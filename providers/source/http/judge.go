@@ -60,6 +60,9 @@ func (x *exchange) unchanged() (providers.Snapshot, error) {
 		return providers.Snapshot{}, fmt.Errorf("%s: %w", x.name, errContradiction)
 	}
 	snap := providers.Snapshot{NotModified: true}
+	if tag == x.sent.ETag {
+		return snap, nil // the usual answer
+	}
 	if fresh := validatorOf(x.key, x.resp.Header); fresh.ETag != "" && fresh != x.sent {
 		snap.Validator = fresh.String()
 	}

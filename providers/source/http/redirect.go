@@ -19,6 +19,8 @@ type hop struct {
 	method  string
 	body    string
 	trusted bool // may see headers and credentials
+
+	name, key string // of the request, "" where they have to be made
 }
 
 func isRedirect(status int) bool {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
+	"sync/atomic"
 
 	"tidegate/providers"
 	"tidegate/providers/internal/httpclient"
@@ -18,6 +18,36 @@ type source struct {
 	client     *httpclient.Client
 	urls       []*url.URL // url, then mirrors
 	sensitive  bool       // the URLs as a whole
+
+	// What every look needs is made once: a poll that finds nothing should cost little more
+	// than its request.
+	names []string // how requests of urls are called in errors
+	keys  []string // of their validators
+	known atomic.Pointer[parsedValidator]
+}
+
+// parsedValidator is the validator that was parsed last.
+type parsedValidator struct {
+	text string
+	validator
+}
+
+// prepare makes what depends on nothing but the configuration.
+func (s *source) prepare() {
+	for _, u := range s.urls {
+		s.names = append(s.names, s.config.Method+" "+httpclient.Display(u, s.sensitive))
+		s.keys = append(s.keys, requestKey(u, s.config.Body, s.config.Headers))
+	}
+}
+
+// parsed is parseValidator for a text that is mostly the one of before.
+func (s *source) parsed(text string) validator {
+	if v := s.known.Load(); v != nil && v.text == text {
+		return v.validator
+	}
+	v := &parsedValidator{text, parseValidator(text)}
+	s.known.Store(v)
+	return v.validator
 }
 
 // Identity returns the URL without the values of its query.
@@ -28,10 +58,10 @@ func (s *source) Retry() providers.Retry { return *s.config.Retry }
 
 // Fetch asks the URL and, for as long as that fails, its mirrors in order.
 func (s *source) Fetch(ctx context.Context, last string) (providers.Snapshot, error) {
-	known := parseValidator(last)
+	known := s.parsed(last)
 	var failed []error
-	for _, u := range s.urls {
-		snap, err := s.look(ctx, u, known)
+	for i := range s.urls {
+		snap, err := s.look(ctx, i, known)
 		if err == nil {
 			return snap, nil
 		}
@@ -45,19 +75,20 @@ func (s *source) Fetch(ctx context.Context, last string) (providers.Snapshot, er
 
 // look asks one URL. A 304 that contradicts itself is asked again, once, without
 // validators: otherwise it would come back at every look.
-func (s *source) look(ctx context.Context, u *url.URL, known validator) (providers.Snapshot, error) {
+func (s *source) look(ctx context.Context, i int, known validator) (providers.Snapshot, error) {
 	ctx, progress, cancel := s.client.Begin(ctx)
 	defer cancel()
-	snap, err := s.follow(ctx, progress, u, known)
+	snap, err := s.follow(ctx, progress, i, known)
 	if errors.Is(err, errContradiction) {
-		snap, err = s.follow(ctx, progress, u, validator{})
+		snap, err = s.follow(ctx, progress, i, validator{})
 	}
 	return snap, err
 }
 
 // follow sends the request and walks along the redirects that the policy allows.
-func (s *source) follow(ctx context.Context, p *httpclient.Progress, u *url.URL, known validator) (providers.Snapshot, error) {
-	at := hop{url: u, method: s.config.Method, trusted: true, body: s.config.Body}
+func (s *source) follow(ctx context.Context, p *httpclient.Progress, i int, known validator) (providers.Snapshot, error) {
+	u := s.urls[i]
+	at := hop{url: u, method: s.config.Method, trusted: true, body: s.config.Body, name: s.names[i], key: s.keys[i]}
 	for n := 0; ; n++ {
 		x, err := s.send(ctx, p, at, known)
 		if err != nil {
@@ -91,10 +122,16 @@ type exchange struct {
 }
 
 func (s *source) send(ctx context.Context, p *httpclient.Progress, at hop, known validator) (*exchange, error) {
-	x := &exchange{url: at.url, name: at.method + " " + httpclient.Display(at.url, s.sensitive)}
-	req, err := http.NewRequest(at.method, at.url.String(), strings.NewReader(at.body))
-	if err != nil {
-		return nil, fmt.Errorf("%s: the request cannot be made", x.name)
+	x := &exchange{url: at.url, name: at.name}
+	if x.name == "" {
+		x.name = at.method + " " + httpclient.Display(at.url, s.sensitive)
+	}
+	req := (&http.Request{
+		Method: at.method, URL: at.url, Host: at.url.Host, Header: make(http.Header, 4+len(s.config.Headers)),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
+	if at.body != "" {
+		httpclient.SetBody(req, at.body)
 	}
 	req.Header.Set("Accept-Encoding", httpclient.AcceptEncoding)
 	if at.trusted {
@@ -102,9 +139,12 @@ func (s *source) send(ctx context.Context, p *httpclient.Progress, at hop, known
 	}
 	if at.method == http.MethodGet {
 		// RFC 9110 defines no 304 for other methods.
-		x.key = requestKey(at.url, at.body, s.config.Headers)
+		if x.key = at.key; x.key == "" {
+			x.key = requestKey(at.url, at.body, s.config.Headers)
+		}
 		x.sent = known.addTo(req, x.key)
 	}
+	var err error
 	x.resp, err = s.client.Do(ctx, p, x.name, req)
 	return x, err
 }
