@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"tidegate/providers"
@@ -23,6 +24,7 @@ type Process struct {
 
 // Main runs the tool with the given kinds and ends the process.
 func Main(kinds []*providers.Kind) {
+	serveAsInit()
 	hurry()
 	ctx, cancel := context.WithCancel(context.Background())
 	go interrupts(cancel)
@@ -42,6 +44,11 @@ func interrupts(cancel context.CancelFunc) {
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
 	<-ch
 	cancel()
+	if slices.Contains(os.Args, "--watch") && !isTerminal(os.Stderr) {
+		// It is a log, which tells of the end by itself; nobody there interrupts by hand.
+		<-ch
+		os.Exit(1)
+	}
 	// In the background: a stderr that nobody reads must not keep the second one waiting.
 	go fmt.Fprintln(os.Stderr, "\nInterrupted: finishing what is under way. Interrupt again to stop at once.")
 	<-ch
