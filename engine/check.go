@@ -22,20 +22,72 @@ import (
 // mistakes that do not depend on data, and keeps what depends on no data at all.
 func (p *program) check() hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	vals := values{}
+	p.affected()
+	vals := p.shown()
 	for _, wave := range p.waves {
-		results := make([]checked, len(wave))
-		p.sideBySide(len(wave), func(i int) {
-			results[i] = p.checkNode(p.nodes[wave[i]], vals)
-		})
-		for i, r := range results {
-			diags = append(diags, r.diags...)
-			if r.value != cty.NilVal && !p.nodes[wave[i]].cyclic {
-				vals[wave[i]] = r.value
+		var nodes []*node
+		for _, a := range wave {
+			if n := p.nodes[a]; n.dirty {
+				nodes = append(nodes, n)
+			} else {
+				diags = append(diags, p.before.warned[a]...)
+				p.warn(a, p.before.warned[a])
+			}
+		}
+		results := make([]checked, len(nodes))
+		p.sideBySide(len(nodes), func(i int) { results[i] = p.checkNode(nodes[i], vals) })
+		for i, n := range nodes {
+			diags = append(diags, results[i].diags...)
+			p.warn(n.addr, results[i].diags)
+			n.show(results[i].value, vals)
+		}
+	}
+	diags = append(diags, p.paths()...)
+	for _, n := range p.sorted {
+		if n.files != nil {
+			n.files.checked()
+			p.readers = append(p.readers, n)
+		}
+	}
+	p.reads.checked()
+	return diags
+}
+
+// shown is what the nodes that are checked see of those that are not.
+func (p *program) shown() values {
+	vals := values{}
+	if p.before == nil {
+		return vals
+	}
+	for _, n := range p.sorted {
+		if !n.dirty {
+			continue
+		}
+		for _, a := range p.graph.Dependencies(n.addr) {
+			if d := p.nodes[a]; !d.dirty && d.shown != cty.NilVal {
+				vals[a] = d.shown
 			}
 		}
 	}
-	return append(diags, p.paths()...)
+	return vals
+}
+
+// show lets others see the value of a checked node.
+func (n *node) show(v cty.Value, vals values) {
+	if v != cty.NilVal && !n.cyclic {
+		vals[n.addr] = v
+		if n.used {
+			n.shown = v
+		}
+	}
+	n.seen = n.used
+}
+
+// warn keeps what is to be said again as long as the node is not checked again.
+func (p *program) warn(a address.Address, diags hcl.Diagnostics) {
+	if len(diags) > 0 {
+		p.warned[a] = diags
+	}
 }
 
 // checked is what others may see of a checked node, NilVal for nothing, and its mistakes.
@@ -82,6 +134,9 @@ func (p *program) checkNode(n *node, vals values) checked {
 	if !partly && !out.diags.HasErrors() {
 		if len(n.sources) == 0 && len(n.sinks) == 0 && !n.usesDelivery {
 			n.static = ev
+		}
+		if f, ok := ev.rule.(interface{ ConfigFiles() []string }); ok {
+			p.noteRuleFiles(n, f.ConfigFiles())
 		}
 		if ev.sink != nil {
 			out.value = exposed(ev.sink)
@@ -196,10 +251,9 @@ func attributeIs(v cty.Value, name, want string) bool {
 // after that sink.
 func (p *program) paths() hcl.Diagnostics {
 	writers := map[string]*node{}
+	above := map[string]bool{} // the directories that something is written in or below
 	var diags hcl.Diagnostics
-	nodes := p.graph.Nodes()
-	for _, a := range nodes {
-		n := p.nodes[a]
+	for _, n := range p.sorted {
 		if n.writes == "" {
 			continue
 		}
@@ -208,17 +262,22 @@ func (p *program) paths() hcl.Diagnostics {
 			continue
 		}
 		writers[n.writes] = n
+		for dir := filepath.Dir(n.writes); !above[dir]; dir = filepath.Dir(dir) {
+			above[dir] = true
+		}
 	}
 	reordered := false
-	for _, a := range nodes {
-		n := p.nodes[a]
-		if n.reads == "" {
-			continue
+	for _, n := range p.sorted {
+		var written []address.Address
+		if n.reads != "" && (writers[n.reads] != nil || above[n.reads]) {
+			for _, w := range p.writersAt(n, writers) {
+				p.graph.Connect(n.addr, w.addr)
+				written = append(written, w.addr)
+				w.reread, reordered = true, true
+			}
 		}
-		for _, w := range p.writersAt(n, writers) {
-			p.graph.Connect(n.addr, w.addr)
-			n.written = append(n.written, w.addr)
-			w.reread, reordered = true, true
+		if !slices.Equal(n.written, written) {
+			n.written, n.digest = written, digest{}
 		}
 	}
 	if reordered {

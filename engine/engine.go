@@ -75,16 +75,23 @@ type Engine struct {
 // Load reads and checks a configuration without touching any source, sink or state. The
 // engine is never nil: with errors in the diagnostics only Files, Spec and Close are of use.
 func Load(_ context.Context, opts Options) (*Engine, hcl.Diagnostics) {
-	return load(opts, false)
+	return load(opts, loadOptions{})
 }
 
 // Validate is Load where nothing of the surroundings is known: environment, required
 // variables and sources stand for unknown values.
 func Validate(_ context.Context, opts Options) (*Engine, hcl.Diagnostics) {
-	return load(opts, true)
+	return load(opts, loadOptions{validate: true})
 }
 
-func load(opts Options, validate bool) (*Engine, hcl.Diagnostics) {
+// loadOptions say how a configuration is loaded.
+type loadOptions struct {
+	validate bool
+	before   *Engine        // what did not change is taken over from it; nil for nothing
+	stored   hclspec.Stored // read instead of the disk; nil for the disk
+}
+
+func load(opts Options, how loadOptions) (*Engine, hcl.Diagnostics) {
 	e := &Engine{opts: opts}
 	if e.opts.Parallelism <= 0 {
 		e.opts.Parallelism = DefaultParallelism
@@ -95,7 +102,11 @@ func load(opts Options, validate bool) (*Engine, hcl.Diagnostics) {
 	if e.opts.Dir == "" {
 		e.opts.Dir = "."
 	}
-	spec, diags := hclspec.Load(e.opts.Dir)
+	from, c := hclspec.LoadOptions{Stored: how.stored}, compileOptions{validate: how.validate, stored: how.stored}
+	if how.before != nil {
+		from.Previous, c.before = how.before.spec, how.before.prog
+	}
+	spec, diags := hclspec.LoadWith(e.opts.Dir, from)
 	e.spec = spec
 	if diags.HasErrors() && len(spec.Files) == 0 {
 		return e, diags
@@ -103,11 +114,13 @@ func load(opts Options, validate bool) (*Engine, hcl.Diagnostics) {
 	path, more := e.findState()
 	e.statePath = path
 	diags = append(diags, more...)
-	prog, more := compile(spec, e.opts, validate, !diags.HasErrors())
+	c.whole = !diags.HasErrors()
+	prog, more := compile(spec, e.opts, c)
 	e.prog = prog
 	diags = append(diags, more...)
-	diags = append(diags, e.ownFiles()...)
-	return e, unique(diags)
+	diags = unique(append(diags, e.ownFiles()...))
+	prog.sound = !diags.HasErrors()
+	return e, diags
 }
 
 // unique drops repetitions: one mistake in an expression that is evaluated twice is one complaint.
@@ -139,18 +152,24 @@ func (e *Engine) ownFiles() hcl.Diagnostics {
 	for _, path := range []string{e.statePath, e.statePath + "-wal", e.statePath + "-shm", base + ".lock", base + ".key"} {
 		own[resolved(path)] = "the state"
 	}
+	dirs := map[string]string{} // most files are in one
 	for name := range e.spec.Files {
-		if path, err := filepath.Abs(name); err == nil {
-			own[resolved(path)] = "the configuration"
+		path, err := filepath.Abs(name)
+		if err != nil {
+			continue
 		}
+		dir := filepath.Dir(path)
+		if _, known := dirs[dir]; !known {
+			dirs[dir] = filepath.Dir(resolved(path))
+		}
+		own[filepath.Join(dirs[dir], filepath.Base(path))] = "the configuration"
 	}
 	var diags hcl.Diagnostics
-	for _, a := range e.prog.graph.Nodes() {
-		n := e.prog.nodes[a]
+	for _, n := range e.prog.sorted {
 		if what, ok := own[n.writes]; ok && n.writes != "" {
 			diags = append(diags, &hcl.Diagnostic{
 				Severity: hcl.DiagError, Summary: "Sink writes a file of Tidegate's own", Subject: n.rng.Ptr(),
-				Detail: fmt.Sprintf("%s would replace %s, which is part of %s. Give it another path.", a, n.writes, what),
+				Detail: fmt.Sprintf("%s would replace %s, which is part of %s. Give it another path.", n.addr, n.writes, what),
 			})
 		}
 	}

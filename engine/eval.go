@@ -4,11 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"tidegate/hclspec"
@@ -36,7 +38,24 @@ type evaluated struct {
 // what it references and nothing else, so that the cost of an expression does not grow with
 // the configuration.
 func (p *program) scope(refs []*hclspec.Reference, vals values, extra map[string]cty.Value) *hcl.EvalContext {
-	ctx := &hcl.EvalContext{Functions: p.functions}
+	return p.scopeWith(p.functions, refs, vals, extra)
+}
+
+// scopeOf is scope for an expression of a node, or for all of them: what it reads counts as
+// the node's.
+func (p *program) scopeOf(n *node, e expression, vals values, extra map[string]cty.Value) *hcl.EvalContext {
+	if !e.reads {
+		return p.scopeWith(p.functions, e.refs, vals, extra)
+	}
+	opts := p.files
+	opts.OnRead = n.files.note
+	own := maps.Clone(p.functions)
+	maps.Copy(own, hclspec.FileFunctions(opts))
+	return p.scopeWith(own, e.refs, vals, extra)
+}
+
+func (p *program) scopeWith(functions map[string]function.Function, refs []*hclspec.Reference, vals values, extra map[string]cty.Value) *hcl.EvalContext {
+	ctx := &hcl.EvalContext{Functions: functions}
 	if len(refs) == 0 && len(extra) == 0 {
 		return ctx
 	}
@@ -109,15 +128,15 @@ func (p *program) valueOf(a address.Address, vals values) cty.Value {
 
 // expression evaluates one expression of a node.
 func (p *program) expression(n *node, expr hcl.Expression, vals values, extra map[string]cty.Value) (cty.Value, hcl.Diagnostics) {
-	refs := n.refsOf(expr)
-	v, diags := expr.Value(p.scope(refs, vals, extra))
-	return v, p.explain(refs, vals, n.unreported(diags))
+	e := n.find(expr)
+	v, diags := expr.Value(p.scopeOf(n, e, vals, extra))
+	return v, p.explain(e.refs, vals, n.unreported(diags))
 }
 
 // evaluate evaluates a node's block. extra holds further names, such as delivery.
 func (p *program) evaluate(n *node, vals values, extra map[string]cty.Value) (cty.Value, hcl.Diagnostics) {
 	v, diags := n.block.EvaluateWith(func(_ string, expr hcl.Expression) *hcl.EvalContext {
-		return p.scope(n.refsOf(expr), vals, extra)
+		return p.scopeOf(n, n.find(expr), vals, extra)
 	})
 	return v, p.explain(n.refs, vals, n.unreported(diags))
 }

@@ -475,7 +475,7 @@ func (o *observer) rule(ctx context.Context, n *node, a address.Address, c candi
 	findings, err := ev.rule.Judge(ctx, providers.Candidate{
 		Value: c.value, Previous: orNull(c.previous), Data: c.data,
 		Address: n.addr.String(), Version: c.version,
-		Scope: o.prog.scope(rn.refs, o.values, candidateScope(n, c)),
+		Scope: o.prog.scopeOf(rn, expression{refs: rn.refs, reads: rn.files != nil}, o.values, candidateScope(n, c)),
 	})
 	if err != nil {
 		check.Status, check.Findings = "error", []string{"the rule cannot judge: " + err.Error()}

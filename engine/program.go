@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -26,14 +25,20 @@ type program struct {
 	opts      Options
 	validate  bool // the surroundings are unknown
 	nodes     map[address.Address]*node
+	sorted    []*node // by address
 	graph     *graph.Graph[address.Address]
 	waves     [][]address.Address
+	files     hclspec.FunctionOptions // without OnRead
 	functions map[string]function.Function
 	variables map[string]cty.Value
 	environ   map[string]string
+	reads     *fileReads                          // of what belongs to no node: validations, settings, the console
+	readers   []*node                             // the nodes that read files, by address
+	warned    map[address.Address]hcl.Diagnostics // what checking a node said, beside errors
+	sound     bool                                // it has no errors
 
-	filesMutex sync.Mutex
-	files      map[string][sha256.Size]byte // read by functions: they count as configuration
+	before *program                       // what is taken over, until digests were made
+	disk   map[hclspec.Read]hclspec.Found // what its reads find now, as long as before is set
 }
 
 // node is one block, variable, local or output.
@@ -68,7 +73,15 @@ type node struct {
 	static *evaluated
 	// constant is the value of a local that depends on no data, else NilVal.
 	constant cty.Value
-	digest   string // identity of what it means, beside the data of sources
+	// shown is what others saw of it when they were checked, NilVal for nothing.
+	shown  cty.Value
+	digest digest     // identity of what it means, beside the data of sources
+	files  *fileReads // what it reads by functions, or as a rule; nil for nothing
+
+	declared any  // where it comes from: the declaration of the Spec
+	fresh    bool // made in this compilation, not taken over
+	dirty    bool // checked in this compilation
+	seen     bool // shown is set, or there is nothing to show
 }
 
 // expression is one expression of a node and what it refers to. A node has few of them, so a
@@ -77,17 +90,21 @@ type expression struct {
 	expr  hcl.Expression
 	refs  []*hclspec.Reference
 	wrong bool // mistakes in its references were reported: it is not judged again
+	reads bool // it calls functions that look at files
+}
+
+// find returns one of the node's expressions, the zero value for any other.
+func (n *node) find(expr hcl.Expression) expression {
+	for i := range n.exprs {
+		if n.exprs[i].expr == expr {
+			return n.exprs[i]
+		}
+	}
+	return expression{}
 }
 
 // refsOf returns what an expression of the node refers to.
-func (n *node) refsOf(expr hcl.Expression) []*hclspec.Reference {
-	for i := range n.exprs {
-		if n.exprs[i].expr == expr {
-			return n.exprs[i].refs
-		}
-	}
-	return nil
-}
+func (n *node) refsOf(expr hcl.Expression) []*hclspec.Reference { return n.find(expr).refs }
 
 // trigger is one entry of a sink's triggers.
 type trigger struct {
@@ -96,46 +113,48 @@ type trigger struct {
 	target address.Address // a sink or source named as a whole, else zero
 }
 
-// compile makes a program. With validate nothing of the surroundings is known. With whole
-// unset the Spec is only a part of what was written (other errors were found), so that
-// missing values are not complained about.
-func compile(spec *hclspec.Spec, opts Options, validate, whole bool) (*program, hcl.Diagnostics) {
+// compileOptions say how a program is made.
+type compileOptions struct {
+	validate bool // nothing of the surroundings is known
+	// whole says that nothing was wrong with the Spec. Else it is only a part of what was
+	// written, so that missing values are not complained about.
+	whole  bool
+	before *program       // what did not change is taken over from it; nil for nothing
+	stored hclspec.Stored // read by functions and rules instead of the disk; nil for the disk
+}
+
+// compile makes a program.
+func compile(spec *hclspec.Spec, opts Options, c compileOptions) (*program, hcl.Diagnostics) {
 	p := &program{
-		spec: spec, opts: opts, validate: validate,
-		nodes: map[address.Address]*node{}, graph: graph.New(address.Address.Compare),
-		environ: map[string]string{}, files: map[string][sha256.Size]byte{},
+		spec: spec, opts: opts, validate: c.validate,
+		graph: graph.New(address.Address.Compare), environ: map[string]string{}, reads: &fileReads{},
+		files:  hclspec.FunctionOptions{ModuleDir: spec.Dir, ReadPaths: spec.Settings.PathsRead, Stored: c.stored},
+		warned: map[address.Address]hcl.Diagnostics{},
 	}
 	for _, entry := range opts.Environ {
 		if k, v, ok := strings.Cut(entry, "="); ok {
 			p.environ[k] = v
 		}
 	}
-	p.functions = hclspec.Functions(hclspec.FunctionOptions{
-		ModuleDir: spec.Dir, ReadPaths: spec.Settings.PathsRead, OnRead: p.fileRead,
-	})
-	diags := p.inputs(whole)
+	p.takeOver(c.before)
+	files := p.files
+	files.OnRead = p.reads.note
+	p.functions = hclspec.Functions(files)
+	diags := p.inputs(c.whole)
 	diags = append(diags, p.declare()...)
 	diags = append(diags, p.connect()...)
 	diags = append(diags, p.order()...)
 	return p, append(diags, p.check()...)
 }
 
-func (p *program) fileRead(r hclspec.Read, found hclspec.Found) {
-	sum := sha256.Sum256(found.Content)
-	p.filesMutex.Lock()
-	defer p.filesMutex.Unlock()
-	p.files[r.Path] = sum
-}
-
-// hash identifies the configuration: its files, the given values and the files that
-// functions read.
+// hash identifies the configuration: its files, the given values and the files that are read
+// whatever the data.
 func (p *program) hash() string {
-	p.filesMutex.Lock()
-	defer p.filesMutex.Unlock()
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n", p.spec.Hash)
-	for _, path := range slices.Sorted(maps.Keys(p.files)) {
-		fmt.Fprintf(h, "%q %x\n", path, p.files[path])
+	p.reads.write(h)
+	for _, n := range p.readers {
+		n.files.write(h)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.variables)) {
 		fmt.Fprintf(h, "%s %s\n", name, identity(p.variables[name]))
@@ -156,21 +175,31 @@ func (p *program) inputs(whole bool) hcl.Diagnostics {
 	return append(diags, more...)
 }
 
-// declare makes a node of every declaration.
+// declare makes a node of every declaration, or takes it over.
 func (p *program) declare() hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	add := func(n *node) {
-		p.nodes[n.addr] = n
-		p.graph.Add(n.addr)
+	all := len(p.spec.Variables) + len(p.spec.Locals) + len(p.spec.Outputs) + len(p.spec.Blocks)
+	p.nodes = make(map[address.Address]*node, all)
+	memory := make([]node, all)
+	add := func(a address.Address, declared any) *node {
+		n := &memory[0]
+		memory = memory[1:]
+		p.nodes[a] = n
+		if !p.again(n, a, declared) {
+			*n = node{addr: a, declared: declared, fresh: true}
+		}
+		return n
 	}
 	for name, v := range p.spec.Variables {
-		add(&node{addr: address.Of(address.Variable, "", name), rng: v.DefRange})
+		add(address.Of(address.Variable, "", name), v).rng = v.DefRange
 	}
 	for name, l := range p.spec.Locals {
-		add(&node{addr: address.Of(address.Local, "", name), rng: l.DefRange, expr: l.Expr})
+		n := add(address.Of(address.Local, "", name), l)
+		n.rng, n.expr = l.DefRange, l.Expr
 	}
 	for name, o := range p.spec.Outputs {
-		add(&node{addr: address.Of(address.Output, "", name), rng: o.DefRange, expr: o.Expr, out: o})
+		n := add(address.Of(address.Output, "", name), o)
+		n.rng, n.expr, n.out = o.DefRange, o.Expr, o
 	}
 	for _, b := range p.spec.Blocks {
 		kind := p.opts.Registry.Kind(string(b.Address.Type), b.Address.Kind)
@@ -178,11 +207,19 @@ func (p *program) declare() hcl.Diagnostics {
 			diags = append(diags, p.unknownKind(b))
 			continue
 		}
+		n := add(b.Address, b)
+		if !n.fresh {
+			continue
+		}
 		block, more := kind.Compile(b.Body, b.DefRange)
 		diags = append(diags, more...)
 		// The block has taken what it needs; the syntax tree around it would be kept twice.
 		b.Body = nil
-		add(&node{addr: b.Address, rng: b.DefRange, kind: kind, block: block})
+		n.rng, n.kind, n.block = b.DefRange, kind, block
+	}
+	p.sort()
+	for _, n := range p.sorted {
+		p.graph.Add(n.addr)
 	}
 	return diags
 }
@@ -202,9 +239,13 @@ func words(typ string) string { return strings.ReplaceAll(typ, "_", " ") }
 // connect resolves every reference and makes the edges.
 func (p *program) connect() hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	for _, addr := range p.graph.Nodes() {
-		n := p.nodes[addr]
-		diags = append(diags, p.connectNode(n)...)
+	for _, n := range p.sorted {
+		if !n.fresh && !p.leadsSomewhere(n) {
+			n.unlink()
+		}
+		if n.fresh {
+			diags = append(diags, p.connectNode(n)...)
+		}
 		for _, r := range n.refs {
 			target := p.nodes[r.Target]
 			if r.Target.IsZero() || target == nil {
@@ -215,7 +256,7 @@ func (p *program) connect() hcl.Diagnostics {
 				target.noteRead(r)
 			}
 		}
-		for _, list := range [][]address.Address{n.detectors, n.rules, n.limits, n.depends} {
+		for _, list := range n.named() {
 			for _, target := range list {
 				if p.nodes[target] != nil {
 					p.graph.Connect(n.addr, target)
@@ -224,6 +265,11 @@ func (p *program) connect() hcl.Diagnostics {
 		}
 	}
 	return diags
+}
+
+// named lists the addresses that the node names as such.
+func (n *node) named() [4][]address.Address {
+	return [...][]address.Address{n.detectors, n.rules, n.limits, n.depends}
 }
 
 // noteRead notes which attribute of a source an expression reads.
@@ -254,7 +300,11 @@ func (p *program) connectNode(n *node) hcl.Diagnostics {
 			n.usesDelivery = n.usesDelivery || r.Root == "delivery"
 		}
 		diags = append(diags, wrong...)
-		n.exprs = append(n.exprs, expression{expr, refs, wrong.HasErrors()})
+		reads := hclspec.ReadsFiles(expr)
+		if reads && n.files == nil {
+			n.files = &fileReads{}
+		}
+		n.exprs = append(n.exprs, expression{expr, refs, wrong.HasErrors(), reads})
 		n.refs = append(n.refs, refs...)
 	}
 	switch {
@@ -447,29 +497,33 @@ func (p *program) order() hcl.Diagnostics {
 
 // reach notes which sinks a node waits for and which sources it is made from.
 func (p *program) reach(n *node) {
-	sinks, sources := map[address.Address]bool{}, map[address.Address]bool{}
-	for _, d := range p.graph.Dependencies(n.addr) {
+	n.sinks, n.sources = nil, nil
+	deps := p.graph.Dependencies(n.addr)
+	for _, d := range deps {
 		dep := p.nodes[d]
 		dep.used = true
 		switch d.Type {
 		case address.Sink:
-			sinks[d] = true
+			n.sinks = append(n.sinks, d)
 		case address.Detector, address.Rule, address.RateLimit:
 			continue
 		case address.Source:
-			sources[d] = true
+			n.sources = append(n.sources, d)
 			fallthrough
 		default:
-			for _, s := range dep.sinks {
-				sinks[s] = true
-			}
+			n.sinks = append(n.sinks, dep.sinks...)
 		}
-		for _, s := range dep.sources {
-			sources[s] = true
-		}
+		n.sources = append(n.sources, dep.sources...)
 	}
-	n.sinks = slices.SortedFunc(maps.Keys(sinks), address.Address.Compare)
-	n.sources = slices.SortedFunc(maps.Keys(sources), address.Address.Compare)
+	if len(deps) > 1 || len(n.sources) > 1 {
+		n.sinks, n.sources = sortedOnce(n.sinks), sortedOnce(n.sources)
+	}
+}
+
+// sortedOnce sorts addresses and leaves repetitions out.
+func sortedOnce(list []address.Address) []address.Address {
+	slices.SortFunc(list, address.Address.Compare)
+	return slices.Clip(slices.Compact(list))
 }
 
 func (p *program) cycles(c *graph.Cycle[address.Address]) hcl.Diagnostics {

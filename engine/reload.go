@@ -17,7 +17,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"tidegate/hclspec/address"
-	"tidegate/providers"
 )
 
 // Times of reloading.
@@ -153,19 +152,9 @@ func (e *Engine) readFiles() []string {
 		}
 	}
 	if e.prog != nil {
-		e.prog.filesMutex.Lock()
-		for path := range e.prog.files {
-			paths[path] = true
-		}
-		e.prog.filesMutex.Unlock()
-		for _, n := range e.prog.nodes {
-			if n.static == nil {
-				continue
-			}
-			if f, ok := n.static.rule.(interface{ ConfigFiles() []string }); ok {
-				for _, path := range f.ConfigFiles() {
-					paths[path] = true
-				}
+		for _, f := range e.prog.fileReads() {
+			for r := range f.all() {
+				paths[r.Path] = true
 			}
 		}
 	}
@@ -174,7 +163,7 @@ func (e *Engine) readFiles() []string {
 
 // readAgain loads the configuration anew.
 func (d *Daemon) readAgain(ctx context.Context, before *Engine) (*Engine, hcl.Diagnostics) {
-	e, diags := Load(ctx, d.opts)
+	e, diags := load(d.opts, loadOptions{before: before})
 	if !diags.HasErrors() {
 		e.prog.digests()
 	}
@@ -253,73 +242,6 @@ func placed(diags hcl.Diagnostics) string {
 		text += fmt.Sprintf(" (and %d more)", others)
 	}
 	return text
-}
-
-// equalNodes reports whether a block means what it meant: as written, and in all that it
-// refers to beside the data of sources.
-func equalNodes(a, b *node) bool { return a == b || a.digest == b.digest }
-
-// digests gives every block an identity over its text, the policies it names, and the values
-// of what it refers to that depends on no source.
-func (p *program) digests() {
-	for _, wave := range p.waves {
-		p.sideBySide(len(wave), func(i int) {
-			n := p.nodes[wave[i]]
-			n.digest = p.digestOf(n)
-		})
-	}
-}
-
-func (p *program) digestOf(n *node) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\n", n.addr)
-	if n.addr.Type == address.Variable {
-		fmt.Fprintf(h, "%s\n", identity(p.variables[n.addr.Name]))
-	}
-	readsFiles := false
-	write := func(name string, expr hcl.Expression) {
-		text := p.sourceText(expr.Range())
-		readsFiles = readsFiles || strings.Contains(text, "file")
-		fmt.Fprintf(h, "%s=%q\n", name, text)
-	}
-	if n.expr != nil {
-		write("value", n.expr)
-	}
-	if n.block != nil {
-		n.block.Expressions(func(name string, _ *providers.Attribute, expr hcl.Expression) { write(name, expr) })
-	}
-	for _, r := range n.refs {
-		if r.Root == "env" {
-			fmt.Fprintf(h, "env.%s=%s\n", r.Name, identityOfText(p.environ[r.Name]))
-		}
-	}
-	for _, d := range p.graph.Dependencies(n.addr) {
-		fmt.Fprintf(h, "%s\n", d)
-		if d.Type != address.Source && d.Type != address.Sink {
-			fmt.Fprintf(h, "%s\n", p.nodes[d].digest)
-		}
-	}
-	if n.static != nil {
-		if f, ok := n.static.rule.(interface{ ConfigFiles() []string }); ok {
-			for _, path := range f.ConfigFiles() {
-				data, _ := os.ReadFile(path)
-				fmt.Fprintf(h, "%q %x\n", path, sha256.Sum256(data))
-			}
-		}
-	}
-	if readsFiles {
-		p.filesMutex.Lock()
-		for _, path := range slices.Sorted(maps.Keys(p.files)) {
-			fmt.Fprintf(h, "%q %x\n", path, p.files[path])
-		}
-		p.filesMutex.Unlock()
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-func identityOfText(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:8])
 }
 
 // lastGood returns the engine of the last configuration that ran, with why it is used.
