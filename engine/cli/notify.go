@@ -12,14 +12,17 @@ import (
 )
 
 // notifier tells a service manager how the daemon is, as sd_notify(3) describes.
-type notifier struct{ watchdog time.Duration }
+type notifier struct {
+	watchdog time.Duration
+	events   chan engine.Event
+}
 
 // newNotifier returns nil where nobody listens.
 func newNotifier(socket string) *notifier {
 	if socket == "" {
 		return nil
 	}
-	n := &notifier{}
+	n := &notifier{events: make(chan engine.Event, 256)}
 	if interval, err := daemon.SdWatchdogEnabled(false); err == nil {
 		n.watchdog = interval / 2
 	}
@@ -28,9 +31,21 @@ func newNotifier(socket string) *notifier {
 
 func (n *notifier) send(state string) { _, _ = daemon.SdNotify(false, state) }
 
-// follow sends a message for each event that the manager cares for, and signs of life while
-// the loop turns.
-func (n *notifier) follow(ctx context.Context, events <-chan engine.Event, alive func(context.Context) bool) {
+// offer takes in an event that the manager cares for. It never waits. A subscription would be
+// cut off by a burst of others, and a manager that hears of no end waits for it.
+func (n *notifier) offer(ev engine.Event) {
+	switch ev.(type) {
+	case engine.DaemonStarted, engine.DaemonReady, engine.ReloadStarted, engine.Reloaded, engine.StateTrouble, engine.DaemonStopping:
+		select {
+		case n.events <- ev:
+		default:
+		}
+	}
+}
+
+// follow sends a message for each event that was offered, and signs of life while the loop
+// turns, until ctx ends and what was offered before is sent.
+func (n *notifier) follow(ctx context.Context, alive func(context.Context) bool) {
 	var beat <-chan time.Time
 	if n.watchdog > 0 {
 		ticker := time.NewTicker(n.watchdog)
@@ -40,17 +55,25 @@ func (n *notifier) follow(ctx context.Context, events <-chan engine.Event, alive
 	for {
 		select {
 		case <-ctx.Done():
+			n.rest()
 			return
 		case <-beat:
 			if alive(ctx) {
 				n.send(daemon.SdNotifyWatchdog)
 			}
-		case ev, ok := <-events:
-			if !ok {
-				events = nil
-				continue
-			}
+		case ev := <-n.events:
 			n.event(ev)
+		}
+	}
+}
+
+func (n *notifier) rest() {
+	for {
+		select {
+		case ev := <-n.events:
+			n.event(ev)
+		default:
+			return
 		}
 	}
 }

@@ -66,11 +66,16 @@ func (a *app) watch(cmd *cobra.Command, f *planFlags, w *watchFlags, dir string)
 	}
 	opts := a.options(cmd, &f.configFlags, dir)
 	opts.Logger, opts.Command = log, cmd.CommandPath()+" --watch"
-	if f.json {
-		opts.Events = func(ev engine.Event) {
-			if line := view.EventJSON(ev, time.Now()); line != nil {
-				_, _ = out.Write(append(line, '\n'))
-			}
+	notify := newNotifier(a.env("NOTIFY_SOCKET"))
+	opts.Events = func(ev engine.Event) {
+		if notify != nil {
+			notify.offer(ev)
+		}
+		if !f.json {
+			return
+		}
+		if line := view.EventJSON(ev, time.Now()); line != nil {
+			_, _ = out.Write(append(line, '\n'))
 		}
 	}
 	d, diags := engine.NewDaemon(ctx, opts, engine.WatchOptions{Grace: w.grace, AllowDelete: w.allowDelete})
@@ -79,7 +84,7 @@ func (a *app) watch(cmd *cobra.Command, f *planFlags, w *watchFlags, dir string)
 		return errFailed
 	}
 	say.diagnostics(diags, d.Engine().Files())
-	r := &watching{app: a, daemon: d, log: log, say: say, notify: newNotifier(a.env("NOTIFY_SOCKET")), broken: make(chan error, 2)}
+	r := &watching{app: a, daemon: d, log: log, say: say, notify: notify, broken: make(chan error, 2)}
 	err := r.run(ctx, stop, w)
 	if closed := d.Close(); err == nil {
 		err = closed
@@ -265,11 +270,7 @@ func (r *watching) tell(ctx context.Context) {
 	if r.notify == nil {
 		return
 	}
-	events, cancel := r.daemon.Subscribe(64)
-	r.around.Go(func() {
-		defer cancel()
-		r.notify.follow(ctx, events, r.alive)
-	})
+	r.around.Go(func() { r.notify.follow(ctx, r.alive) })
 }
 
 // alive reports whether the loop still turns.
