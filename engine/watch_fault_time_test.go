@@ -594,4 +594,3 @@ sink "sim" "out" {
 		d.awaitSource("source.sim.b", engine.StateOK)
 	})
 }
-
