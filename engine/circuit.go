@@ -17,7 +17,7 @@ type circuit struct {
 	failures int
 	opened   time.Time
 	wait     time.Duration // how long it stays open this time
-	probing  bool
+	probe    *sourceItem   // the one that tries again, nil if none does
 }
 
 const (
@@ -38,8 +38,8 @@ func (d *Daemon) circuit(host string, longest time.Duration) *circuit {
 	return c
 }
 
-// allow reports whether the host may be asked now, else how long to wait.
-func (c *circuit) allow(now time.Time) (wait time.Duration, ok bool) {
+// allow reports whether a source may ask the host now, else how long to wait.
+func (c *circuit) allow(it *sourceItem, now time.Time) (wait time.Duration, ok bool) {
 	if c.wait == 0 {
 		return 0, true
 	}
@@ -47,20 +47,20 @@ func (c *circuit) allow(now time.Time) (wait time.Duration, ok bool) {
 	switch {
 	case left > 0:
 		return left, false
-	case c.probing:
-		return wakeStep, false
+	case c.probe != nil:
+		return min(firstOpen, c.longest), false
 	}
-	c.probing = true
+	c.probe = it
 	return 0, true
 }
 
 // succeeded closes the circuit.
-func (c *circuit) succeeded() { c.failures, c.wait, c.probing = 0, 0, false }
+func (c *circuit) succeeded() { c.failures, c.wait, c.probe = 0, 0, nil }
 
 // failed counts, and opens the circuit for a time that doubles.
 func (c *circuit) failed(now time.Time) {
 	c.failures++
-	c.probing = false
+	c.probe = nil
 	if c.failures < tripAfter {
 		return
 	}
@@ -70,14 +70,17 @@ func (c *circuit) failed(now time.Time) {
 
 // tellCircuit lets the circuit of a host know how a look ended. An answer that says what is
 // wrong (a 404, a document that does not parse) is an answer all the same.
-func (d *Daemon) tellCircuit(it *sourceItem, l *look) {
-	c := d.circuits[it.group]
-	if c == nil || l.Pushed {
-		return
-	}
-	if l.Err != "" && l.failedToFetch && l.class != providers.ClassPermanent {
+func (d *Daemon) tellCircuit(r *looked) {
+	c := d.circuits[r.group]
+	switch l := r.look; {
+	case c == nil:
+	case l.Pushed || l.source == nil: // the host was not asked after all
+		if c.probe == r.item {
+			c.probe = nil
+		}
+	case l.Err != "" && l.failedToFetch && l.class != providers.ClassPermanent:
 		c.failed(time.Now())
-		return
+	default:
+		c.succeeded()
 	}
-	c.succeeded()
 }

@@ -199,16 +199,19 @@ func (d *Daemon) armPauses() {
 
 func (d *Daemon) savePauses(durable chan struct{}) {
 	d.armPauses()
+	d.recordUrgent(d.pausesNow(), func() { close(durable) }, func() {
+		// They hold all the same, and are written as soon as that can be done.
+		d.record(&state.Batch{Documents: []*state.Document{d.pausesNow()}})
+		d.afterCommit(func() { close(durable) })
+	})
+}
+
+func (d *Daemon) pausesNow() *state.Document {
 	data, err := json.Marshal(d.pauses)
 	if err != nil {
 		panic("engine: pauses do not marshal: " + err.Error())
 	}
-	doc := &state.Document{Name: pausesDocument, Data: data}
-	d.recordUrgent(doc, func() { close(durable) }, func() {
-		// It holds all the same, and is written as soon as that can be done.
-		d.record(&state.Batch{Documents: []*state.Document{doc}})
-		d.afterCommit(func() { close(durable) })
-	})
+	return &state.Document{Name: pausesDocument, Data: data}
 }
 
 // wait waits until something is durable.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,12 +127,15 @@ func (d *Daemon) record(b *state.Batch) {
 }
 
 // recordUrgent puts a document that somebody waits for into a transaction of their own. Either
-// done is called once it is durable, or failed, and then it is not and will not be written.
+// done is called once it is durable, and all that was urgent before it, or failed, and then it
+// is not and will not be written. Without a document there is only the waiting.
 func (d *Daemon) recordUrgent(doc *state.Document, done, failed func()) {
 	d.urgent.urgent = true
-	d.urgent.documents[doc.Name] = doc
-	if old, deleted := d.tx.documents[doc.Name]; deleted && old == nil {
-		delete(d.tx.documents, doc.Name)
+	if doc != nil {
+		d.urgent.documents[doc.Name] = doc
+		if old, deleted := d.tx.documents[doc.Name]; deleted && old == nil {
+			delete(d.tx.documents, doc.Name)
+		}
 	}
 	d.urgent.after = append(d.urgent.after, done)
 	d.urgent.failed = append(d.urgent.failed, failed)
@@ -252,14 +256,19 @@ func (d *Daemon) committed(t *transaction, took time.Duration, err error) {
 
 // cannotWrite stops what is new: nothing is touched that could not be accounted for.
 func (d *Daemon) cannotWrite(t *transaction, err error) {
+	// The newest first: each puts things back to how it found them.
+	d.urgent.refuse()
+	d.urgent = newTransaction()
 	if t.urgent {
-		d.refuse(t)
+		t.refuse()
 	} else {
 		t.over(d.tx)
 		d.tx = t
 	}
-	waiting := d.urgent
-	d.urgent = newTransaction()
+	if d.tx.empty() {
+		// Something has to be tried, or nobody would learn that it works again.
+		d.record(&state.Batch{Documents: []*state.Document{{Name: "trouble", Data: []byte(time.Now().UTC().Format(time.RFC3339))}}})
+	}
 	d.pause = min(max(commitPause, 2*d.pause), commitLonger)
 	d.timers.Set(commitTimer, d.pause)
 	first := d.trouble == nil
@@ -267,12 +276,11 @@ func (d *Daemon) cannotWrite(t *transaction, err error) {
 	if first {
 		d.engine.emit(StateTrouble{Err: err.Error()})
 	}
-	d.refuse(waiting)
 }
 
 // refuse answers those who wait for a transaction that cannot be written.
-func (d *Daemon) refuse(t *transaction) {
-	for _, f := range t.failed {
+func (t *transaction) refuse() {
+	for _, f := range slices.Backward(t.failed) {
 		f()
 	}
 }

@@ -94,6 +94,8 @@ func (d *Daemon) Push(ctx context.Context, p Pushed) PushResult {
 func (d *Daemon) push(ctx context.Context, p Pushed) PushResult {
 	var s *scene
 	var n *node
+	var accepted int64
+	var durable chan bool
 	early := PushResult{Outcome: PushGone}
 	key := replayKey(p)
 	if err := d.call(ctx, func() {
@@ -108,39 +110,54 @@ func (d *Daemon) push(ctx context.Context, p Pushed) PushResult {
 		case it == nil:
 			return
 		}
-		if known, ok := d.replays.seen(key); ok {
-			early = PushResult{Outcome: PushConflict}
-			if known == p.Digest {
-				early.Outcome = PushUnchanged
-			}
+		if outcome, ok := d.replayed(p, key); ok {
+			early = PushResult{Outcome: outcome}
+			durable = d.underWay()
 			return
 		}
 		n = it.node
 		s = d.sceneOf(n)
+		accepted = timesAccepted(d.ledger.Sources[it.addr])
 	}); err != nil {
 		return PushResult{Outcome: PushBusy, Reason: "the daemon is stopping", After: time.Second}
 	}
 	if s == nil {
-		return early
+		return d.whenDurable(ctx, durable, &early)
 	}
 	same, findings := s.judgePush(ctx, n, p)
 	if len(findings) > 0 {
 		return PushResult{Outcome: PushRejected, Findings: findings}
 	}
-	result := PushResult{Outcome: PushAccepted}
-	durable := make(chan bool, 1)
+	result := new(PushResult)
+	durable = make(chan bool, 1)
 	d.post(func() {
-		if !d.takeIn(p, key, same, durable) {
-			result.Outcome = PushUnchanged
+		same = same && timesAccepted(d.ledger.Sources[n.addr]) == accepted // else another came between
+		var already bool
+		if result.Outcome, already = d.takeIn(p, key, same, durable); already {
 			durable <- true
 		}
 	})
+	return d.whenDurable(ctx, durable, result)
+}
+
+func timesAccepted(row *state.Source) int64 {
+	if row == nil {
+		return 0
+	}
+	return row.Accepted
+}
+
+// whenDurable answers once what was taken in is durable; without a channel it is.
+func (d *Daemon) whenDurable(ctx context.Context, durable <-chan bool, result *PushResult) PushResult {
+	if durable == nil {
+		return *result
+	}
 	select {
 	case ok := <-durable:
 		if !ok {
 			return PushResult{Outcome: PushBusy, Reason: "the state cannot be written", After: commitLonger}
 		}
-		return result
+		return *result
 	case <-ctx.Done():
 		return PushResult{Outcome: PushBusy, Reason: "the state could not be written in time", After: time.Second}
 	case <-d.done:
@@ -148,21 +165,63 @@ func (d *Daemon) push(ctx context.Context, p Pushed) PushResult {
 	}
 }
 
-// takeIn writes a pushed value down. It reports false where there is nothing to write: the
-// value is the accepted one, and nothing newer waits.
-func (d *Daemon) takeIn(p Pushed, key replayKeyType, same bool, durable chan<- bool) bool {
+// replayed reports whether a request came before, and its answer now.
+func (d *Daemon) replayed(p Pushed, key replayKeyType) (PushOutcome, bool) {
+	known, ok := d.replays.seen(key)
+	switch {
+	case !ok:
+		return 0, false
+	case known == p.Digest:
+		return PushUnchanged, true
+	}
+	return PushConflict, true
+}
+
+// underWay returns what tells that all taken in so far is durable, nil if it is: a request
+// that is repeated is not answered before the first one.
+func (d *Daemon) underWay() chan bool {
+	if !d.writing && d.urgent.empty() {
+		return nil
+	}
+	durable := make(chan bool, 1)
+	d.recordUrgent(nil, func() { durable <- true }, func() { durable <- false })
+	return durable
+}
+
+// takeIn writes a pushed value down, unless it is the accepted one and nothing newer waits.
+// Then only the request's identity is: repeated later it would bring the value back. With
+// already there is nothing to wait for.
+func (d *Daemon) takeIn(p Pushed, key replayKeyType, same bool, durable chan<- bool) (outcome PushOutcome, already bool) {
 	it := d.sources[p.Receiver.Address]
 	if it == nil {
-		return false
+		return PushGone, true
 	}
-	if same && it.sent == nil {
-		return false
+	if outcome, ok := d.replayed(p, key); ok { // beside this one
+		d.recordUrgent(nil, func() { durable <- true }, func() { durable <- false })
+		return outcome, false
 	}
+	same = same && it.sent == nil
+	if same && p.Delivery == "" {
+		return PushUnchanged, true
+	}
+	if p.Delivery != "" {
+		d.replays.add(d.urgent, key, p.Digest)
+	}
+	forget := func() {
+		if p.Delivery != "" {
+			delete(d.replays.known, key)
+		}
+	}
+	if same {
+		d.recordUrgent(nil, func() { durable <- true }, func() { durable <- false; forget() })
+		return PushUnchanged, false
+	}
+	before := it.sent
 	value := &pushedValue{Data: p.Data, At: time.Now()}
 	if p.Receiver.Name == providers.AllNames {
 		value.Data, _ = json.Marshal(map[string]json.RawMessage{p.Name: p.Data})
-		if it.sent != nil {
-			merged, err := mergeNames(it.sent.Data, value.Data)
+		if before != nil {
+			merged, err := mergeNames(before.Data, value.Data)
 			if err == nil {
 				value.Data = merged
 			}
@@ -173,28 +232,20 @@ func (d *Daemon) takeIn(p Pushed, key replayKeyType, same bool, durable chan<- b
 		panic("engine: a pushed value does not marshal: " + err.Error())
 	}
 	s, _ := settingsOf(it.node)
-	doc := &state.Document{Name: pushDocument(it.addr), Data: data, Sealed: s != nil && s.Sensitive}
-	if p.Delivery != "" {
-		d.replays.add(d.urgent, key, p.Digest)
-	}
-	before := it.sent
 	it.sent = value
-	d.recordUrgent(doc, func() {
+	d.recordUrgent(&state.Document{Name: pushDocument(it.addr), Data: data, Sealed: s != nil && s.Sensitive}, func() {
 		durable <- true
-		if it.sent == value { // else a newer one is on its way
-			it.pushed = value
-			d.ask(it)
-		}
+		// A newer one may be on its way. Under a flood one always is: this one is used all the same.
+		it.pushed = value
+		d.ask(it)
 	}, func() {
 		durable <- false
 		if it.sent == value {
 			it.sent = before
 		}
-		if p.Delivery != "" {
-			delete(d.replays.known, key)
-		}
+		forget()
 	})
-	return true
+	return PushAccepted, false
 }
 
 // judgePush judges a value before it is taken in, as the look at it will do again, and reports

@@ -23,14 +23,15 @@ type sourceItem struct {
 	addr address.Address
 	node *node
 
-	queued   bool // it waits for a worker, or one looks
+	queued   bool   // it waits for a worker, or one looks
+	lane     string // the group it is counted in meanwhile; a reload may change group
 	looking  bool
 	again    bool // something told of a change while it was looked at
 	gone     bool // it is no longer declared
 	tried    bool
-	held     bool // its look came while the state could not be written
-	poll     bool // the next look is at the origin, whatever was sent
-	group    string
+	held     bool   // it brought something new while the state could not be written
+	poll     bool   // the next look is at the origin, whatever was sent
+	group    string // the host, which is spared while it fails
 	judged   string
 	delay    time.Duration // that the detectors asked for last, 0 before they were asked
 	lastLook time.Time
@@ -69,6 +70,8 @@ type looked struct {
 	node *node
 	look *look
 	push *pushedValue
+
+	group string // that it was counted in when it was let in
 }
 
 // prepareSources makes detectors, arms notifications and spreads out the first looks.
@@ -282,22 +285,19 @@ func (d *Daemon) ask(it *sourceItem) {
 		d.timers.Stop(it)
 		it.due = time.Time{}
 		return
-	case d.trouble != nil:
-		it.held = true
-		return
 	case it.queued:
 		it.again = true
 		return
 	}
 	if c := d.circuits[it.group]; c != nil && it.pushed == nil {
-		if wait, ok := c.allow(time.Now()); !ok {
+		if wait, ok := c.allow(it, time.Now()); !ok {
 			it.reason = fmt.Sprintf("%s fails for all its sources; one of them tries again soon", it.group)
 			d.schedule(it, wait+time.Duration(rand.Int64N(int64(wakeStep))))
 			return
 		}
 	}
-	it.queued = true
-	d.looks.Add(it, it.group)
+	it.queued, it.lane = true, it.group
+	d.looks.Add(it, it.lane)
 }
 
 // look starts a worker that looks at a source.
@@ -330,7 +330,7 @@ func (d *Daemon) glances(it *sourceItem) (validator string, ok bool) {
 // glance asks an origin whether anything changed since. Mostly nothing did: then nothing is
 // decoded, judged, made or written, and the loop hears of it with others.
 func (d *Daemon) glance(it *sourceItem, validator string) {
-	n, group := it.node, it.group
+	n, group := it.node, it.lane
 	limit := n.static.configured.Settings.(*providers.SourceSettings).MaxBytes
 	crowded := d.looks.Waiting() > 0
 	d.worker(func() {
@@ -344,7 +344,13 @@ func (d *Daemon) glance(it *sourceItem, validator string) {
 		snapshot, err := fetchSafely(ctx, n.static.source, validator)
 		cancel()
 		if err != nil || !snapshot.NotModified || snapshot.Validator != "" && snapshot.Validator != validator {
-			d.post(func() { d.lookFully(it, &fetched{snapshot, err}) })
+			d.post(func() {
+				if it.node == n {
+					d.lookFully(it, &fetched{snapshot, err})
+				} else { // reconfigured meanwhile: this is of another origin
+					d.lookFully(it, nil)
+				}
+			})
 			return
 		}
 		post := d.postLater // nothing to do but to wait for the next one
@@ -353,7 +359,7 @@ func (d *Daemon) glance(it *sourceItem, validator string) {
 		}
 		post(func() {
 			d.looks.Done(group)
-			d.glanced(it, n)
+			d.glanced(it, n, group)
 		})
 	})
 }
@@ -369,9 +375,9 @@ func fetchSafely(ctx context.Context, src providers.Source, validator string) (s
 }
 
 // glanced takes in that nothing changed.
-func (d *Daemon) glanced(it *sourceItem, n *node) {
+func (d *Daemon) glanced(it *sourceItem, n *node, group string) {
 	it.queued, it.looking = false, false
-	if c := d.circuits[it.group]; c != nil {
+	if c := d.circuits[group]; c != nil {
 		c.succeeded()
 	}
 	if it.gone || d.stopping {
@@ -394,14 +400,13 @@ func (d *Daemon) lookFully(it *sourceItem, got *fetched) {
 	s.poll = it.poll && it.pushed == nil
 	s.pushed = it.pushed
 	it.poll = false
-	job := &looked{item: it, node: it.node, push: it.pushed}
-	group := it.group
+	job := &looked{item: it, node: it.node, push: it.pushed, group: it.lane}
 	d.worker(func() {
 		ctx, cancel := context.WithTimeout(d.lookCtx, longestLook)
 		defer cancel()
 		job.look = s.lookAt(ctx, job.node)
 		d.post(func() {
-			d.looks.Done(group)
+			d.looks.Done(job.group)
 			d.sawSource(job)
 		})
 	})
@@ -462,7 +467,7 @@ func (s *scene) lookAt(ctx context.Context, n *node) (l *look) {
 func (d *Daemon) sawSource(r *looked) {
 	it := r.item
 	it.queued, it.looking = false, false
-	d.tellCircuit(it, r.look)
+	d.tellCircuit(r)
 	if it.gone || d.stopping {
 		return
 	}
@@ -480,10 +485,6 @@ func (d *Daemon) sawSource(r *looked) {
 		it.tried = true
 		d.untried--
 		defer d.checkReady()
-	}
-	if d.trouble != nil {
-		it.held = true
-		return
 	}
 	if d.unchanged(it, r.look) {
 		it.lastSuccess = now
@@ -511,6 +512,11 @@ func (d *Daemon) decideSource(it *sourceItem, r *looked) {
 	choice := comp.Source(r.look.SourceObservation)
 	p := comp.Plan(nil)
 	change := p.Sources[0]
+	if d.trouble != nil && choice.Read {
+		it.held, it.lastSuccess = true, now // it cannot be accepted: looked at again then
+		d.reschedule(it, r.look.after)
+		return
+	}
 
 	b := &state.Batch{}
 	if change.Row != nil {
@@ -644,7 +650,7 @@ func (d *Daemon) afterLook(it *sourceItem, atLeast time.Duration) {
 	if it.watchable != nil {
 		d.rewatch(it)
 	}
-	if it.pushed != nil && it.problem != plan.Limited {
+	if it.pushed != nil && it.problem != plan.Limited && it.problem != plan.Failed && it.problem != plan.Blocked {
 		d.ask(it) // sent while it was looked at
 		return
 	}

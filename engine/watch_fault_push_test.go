@@ -1,0 +1,457 @@
+//go:build unix
+
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tidegate/engine"
+	"tidegate/providers/providertest/host"
+)
+
+const pushedToFile = `
+source "webhook" "app" {}
+sink "file" "out" {
+  path    = "out.json"
+  content = jsonencode(source.webhook.app.value)
+}`
+
+// W4: a request that is repeated is answered and changes nothing, and never brings back an
+// older value, over restarts too, whatever became of it the first time.
+func TestWatchW4Replays(t *testing.T) {
+	m := newModule(t, "main.hcl", pushedToFile)
+	d := m.watch()
+	send := func(data, delivery string, want engine.PushOutcome) {
+		t.Helper()
+		if got := d.push("app", data, delivery); got.Outcome != want {
+			t.Errorf("push of %s as %s: %+v, want %d", data, delivery, got, want)
+		}
+	}
+	send(`{"v":1}`, "a", engine.PushAccepted)
+	d.awaitFile("out.json", `{"v":1}`)
+	d.awaitSource("source.webhook.app", engine.StateOK)
+	send(`{"v":1}`, "b", engine.PushUnchanged) // what it would bring back is remembered
+	send(`{"v":2}`, "c", engine.PushAccepted)
+	d.awaitFile("out.json", `{"v":2}`)
+	for round := range 2 {
+		for _, id := range []string{"a", "b"} {
+			send(`{"v":1}`, id, engine.PushUnchanged)
+			send(`{"v":3}`, id, engine.PushConflict)
+		}
+		d.awaitSource("source.webhook.app", engine.StateOK)
+		m.wantFile("out.json", `{"v":2}`)
+		if round == 0 {
+			d.halt()
+			d = m.watch()
+		}
+	}
+}
+
+// W4: of requests with one identity that arrive together one is taken, and the others are
+// answered when it is durable.
+func TestWatchW4ReplaysSideBySide(t *testing.T) {
+	m := newModule(t, "main.hcl", pushedToFile)
+	d := m.watch()
+	d.awaitSource("source.webhook.app", engine.StateWaiting)
+	for round := range 20 {
+		outcomes := make([]engine.PushOutcome, 8)
+		var all sync.WaitGroup
+		for i := range outcomes {
+			all.Go(func() {
+				outcomes[i] = d.push("app", fmt.Sprintf(`{"v":"%d %d"}`, round, i%2), fmt.Sprint("id ", round)).Outcome
+			})
+		}
+		all.Wait()
+		slices.Sort(outcomes)
+		want := []engine.PushOutcome{0, 1, 1, 1, 2, 2, 2, 2} // accepted, unchanged, conflict
+		if !slices.Equal(outcomes, want) {
+			t.Errorf("round %d: %v, want %v", round, outcomes, want)
+		}
+	}
+}
+
+// W11: one name is sent as fast as it goes by several senders. Every value that was answered
+// reaches the target or is superseded by one that was sent later, deliveries go on during the
+// flood, and the last state of things is that of a last sender.
+func TestWatchW11FloodOfOneName(t *testing.T) {
+	m := newModule(t, "main.hcl", pushedToFile)
+	d := m.watch()
+	each := 1500
+	if raceEnabled || testing.Short() {
+		each = 300
+	}
+	type sent struct {
+		value           int
+		begun, answered time.Time
+	}
+	var mutex sync.Mutex
+	var accepted []sent
+	var all sync.WaitGroup
+	var next atomic.Int64
+	for range 4 {
+		all.Go(func() {
+			for range each {
+				x := sent{value: int(next.Add(1)), begun: time.Now()}
+				got := d.push("app", fmt.Sprintf(`{"v":%d}`, x.value), "")
+				if got.Outcome > engine.PushUnchanged {
+					t.Errorf("push %d: %+v", x.value, got)
+					return
+				}
+				x.answered = time.Now()
+				mutex.Lock()
+				accepted = append(accepted, x)
+				mutex.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	during := len(events[engine.Accepted](d))
+	var begun time.Time // of the last one
+	for _, x := range accepted {
+		if x.begun.After(begun) {
+			begun = x.begun
+		}
+	}
+	// Whatever was answered before the last one was sent is superseded by it.
+	newest := func() bool {
+		v := m.v("out.json")
+		return slices.ContainsFunc(accepted, func(x sent) bool { return x.value == v && !x.answered.Before(begun) })
+	}
+	d.await("the newest value is in place", newest)
+	d.awaitSink("sink.file.out", engine.StateOK)
+	d.halt()
+	final := m.v("out.json")
+	if !newest() {
+		t.Errorf("the target went back to %d", final)
+	}
+	if during < 5 {
+		t.Errorf("%d values were used during %d pushes: a flood keeps everything away", during, len(accepted))
+	}
+	d = m.watch()
+	d.awaitSource("source.webhook.app", engine.StateOK)
+	if again := m.v("out.json"); again != final {
+		t.Errorf("a restart changed %d to %d", final, again)
+	}
+}
+
+// v is the number in a file, 0 if there is none.
+func (m *module) v(name string) int {
+	m.t.Helper()
+	text, _ := m.read(name)
+	var held struct{ V int }
+	if err := json.Unmarshal([]byte(text), &held); text != "" && err != nil {
+		m.t.Errorf("%s is torn: %q", name, text)
+	}
+	return held.V
+}
+
+// W15: what is refused is answered with the reasons, and what is in use stays.
+func TestWatchW15RefusedPush(t *testing.T) {
+	m := newModule(t, "main.hcl", `
+rule "assert" "sane" {
+  assertion {
+    condition     = value.v < 10
+    error_message = "too big: ${value.v}"
+  }
+  assertion {
+    condition     = can(value.name)
+    error_message = "no name"
+  }
+}
+source "webhook" "app" { rules = [rule.assert.sane] }
+sink "file" "out" {
+  path    = "out.json"
+  content = jsonencode(source.webhook.app.value)
+}`)
+	d := m.watch()
+	if got := d.push("app", `{"name":"x","v":1}`, ""); got.Outcome != engine.PushAccepted {
+		t.Fatalf("%+v", got)
+	}
+	d.awaitFile("out.json", `{"name":"x","v":1}`)
+	for data, parts := range map[string][]string{
+		`{"v":11}`:                 {"too big: 11", "no name"},
+		`{}`:                       {"empty"},
+		`null`:                     {"empty"},
+		`{"v":1,"v":2,"name":"x"}`: {"config_data"},
+		`{"v":NaN}`:                {"config_data"},
+		strings.Repeat("[", 1e5):   {"config_data"},
+	} {
+		got := d.push("app", data, "")
+		if text := strings.Join(got.Findings, "\n"); got.Outcome != engine.PushRejected || !containsAll(text, parts) {
+			t.Errorf("push of %.40s: %+v, want %q", data, got, parts)
+		}
+	}
+	d.awaitSource("source.webhook.app", engine.StateOK)
+	m.wantFile("out.json", `{"name":"x","v":1}`)
+}
+
+func containsAll(text string, parts []string) bool {
+	return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(text, part) })
+}
+
+// W13, T6: the disk of the state is full. Nothing is answered as taken, no target is touched,
+// what was in use stays, and when there is space again everything goes on by itself.
+func TestWatchW13StateDiskFull(t *testing.T) {
+	if !host.WithMounts(t) {
+		return
+	}
+	m := newModule(t, "v.json", `{"v":1}`, "main.hcl", `
+source "webhook" "app" {}
+source "file" "v" {
+  path     = "v.json"
+  interval = "100ms"
+}
+sink "file" "out" {
+  path    = "out.json"
+  content = jsonencode(source.webhook.app.value)
+}
+sink "file" "v" {
+  path    = "v.out"
+  content = jsonencode(source.file.v.value)
+}`)
+	if err := os.Mkdir(m.path(".tidegate"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	host.Mount(t, "-t", "tmpfs", "-o", "size=2m,mode=0700", "tmpfs", m.path(".tidegate"))
+	d := m.watch()
+	big := strings.Repeat("x", 1000)
+	text := func(v int) string { return fmt.Sprintf(`{"pad":%q,"v":%d}`, big, v) }
+	if got := d.push("app", text(1), "a"); got.Outcome != engine.PushAccepted {
+		t.Fatalf("%+v", got)
+	}
+	d.awaitFile("out.json", text(1))
+	d.awaitFile("v.out", `{"v":1}`)
+	free := host.FillDisk(t, m.path(".tidegate/ballast"))
+	// The state may have some room of its own left.
+	last := 1
+	for i := 2; ; i++ {
+		if got := d.push("app", text(i), fmt.Sprint("id ", i)); got.Outcome == engine.PushBusy {
+			break
+		}
+		last = i
+		if i > 5000 {
+			t.Fatal("a full disk takes everything")
+		}
+	}
+	s, err := d.Status(t.Context())
+	if err != nil || s.StateError == "" {
+		t.Errorf("the status does not tell of the trouble: %+v %v", s, err)
+	}
+	held, _ := m.read("v.out")
+	m.replace("v.json", `{"v":2}`)
+	looks := d.source("source.file.v").Looks
+	d.await("it goes on looking", func() bool { return d.source("source.file.v").Looks > looks+3 })
+	for i := range 5 {
+		if got := d.push("app", text(9000+i), ""); got.Outcome != engine.PushBusy || got.After <= 0 {
+			t.Errorf("push while the state cannot be written: %+v", got)
+		}
+	}
+	m.wantFile("v.out", held)
+	if v := m.v("out.json"); v > last {
+		t.Errorf("the target holds %d, which was not taken in (the last was %d)", v, last)
+	}
+	free()
+	d.awaitFile("v.out", `{"v":2}`)
+	d.awaitFile("out.json", text(last))
+	if got := d.push("app", text(7000), "new"); got.Outcome != engine.PushAccepted {
+		t.Errorf("push after the trouble: %+v", got)
+	}
+	d.awaitFile("out.json", text(7000))
+	if n := len(events[engine.StateTrouble](d)); n != 2 {
+		t.Errorf("the trouble was told %d times, want once when it began and once when it ended", n)
+	}
+}
+
+// service is the tool running as a daemon, in a process of its own.
+type service struct {
+	m      *module
+	cmd    *exec.Cmd
+	log    *logs
+	ended  chan struct{}
+	listen string
+}
+
+// logs collects what a process says.
+type logs struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.text.String()
+}
+
+// serve starts apply --watch and waits until it runs.
+func (m *module) serve(args ...string) *service {
+	m.t.Helper()
+	return m.serveAs(m.command(append([]string{"apply", "--watch"}, args...)...))
+}
+
+func (m *module) serveAs(cmd *exec.Cmd) *service {
+	m.t.Helper()
+	s := &service{m: m, cmd: cmd, log: &logs{}, ended: make(chan struct{})}
+	if cmd.Stderr == nil {
+		cmd.Stderr = s.log
+	}
+	if err := cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	go func() { _ = cmd.Wait(); close(s.ended) }()
+	m.t.Cleanup(s.kill)
+	return s
+}
+
+// says waits until the log has every part.
+func (s *service) says(parts ...string) {
+	s.m.t.Helper()
+	eventually(s.m.t, fmt.Sprintf("the log says %q\n%s", parts, s.log), func() bool { return containsAll(s.log.String(), parts) })
+}
+
+// address waits for the listener.
+func (s *service) address() string {
+	s.m.t.Helper()
+	var address string
+	eventually(s.m.t, "the listener opens", func() bool {
+		_, rest, ok := strings.Cut(s.log.String(), "listener is open: address=")
+		if ok {
+			address, _, ok = strings.Cut(rest, " ")
+		}
+		return ok || s.over()
+	})
+	if address == "" {
+		s.m.t.Fatalf("there is no listener:\n%s", s.log)
+	}
+	return address
+}
+
+func (s *service) over() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *service) kill() {
+	_ = s.cmd.Process.Kill()
+	<-s.ended
+}
+
+// wait waits for the end and returns the exit code.
+func (s *service) wait() int {
+	s.m.t.Helper()
+	eventually(s.m.t, "the daemon ends", s.over)
+	return s.cmd.ProcessState.ExitCode()
+}
+
+// postTo sends a value to the listener and returns the status, 0 where there was no answer.
+func postTo(ctx context.Context, client *http.Client, address, body, id string) int {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/webhook/config", strings.NewReader(body))
+	if err != nil {
+		return 0
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if id != "" {
+		r.Header.Set("Webhook-Id", id)
+	}
+	answer, err := client.Do(r)
+	if err != nil {
+		return 0
+	}
+	defer answer.Body.Close()
+	_, _ = io.Copy(io.Discard, answer.Body)
+	return answer.StatusCode
+}
+
+// W12: kill -9 at any moment, with senders at the listener. Whatever was answered with 200
+// survives: it reaches the target, or one that was sent later does.
+func TestWatchW12KilledBetweenAnswerAndApply(t *testing.T) {
+	m := newModule(t, "main.hcl", pushedToFile)
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	random := rand.New(rand.NewPCG(12, 12))
+	rounds := 8
+	if raceEnabled || testing.Short() {
+		rounds = 2
+	}
+	value, taken := 0, 0
+	for range rounds {
+		s := m.serve("--listen", "127.0.0.1:0")
+		address := s.address()
+		over := time.After(time.Duration(random.Int64N(int64(150 * time.Millisecond))))
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-over; s.kill(); cancel() }()
+		for {
+			value++
+			status := postTo(ctx, client, address, fmt.Sprintf(`{"config_name":"app","config_data":{"v":%d}}`, value), "")
+			if status == 0 {
+				break
+			}
+			if status != http.StatusOK {
+				t.Fatalf("value %d was answered with %d\n%s", value, status, s.log)
+			}
+			taken = value
+		}
+		<-s.ended
+		if held := m.v("out.json"); held > value {
+			t.Fatalf("the target holds %d", held)
+		}
+	}
+	s := m.serve("--listen", "127.0.0.1:0")
+	eventually(t, fmt.Sprintf("value %d, which was answered with 200, is in use\n%s", taken, s.log), func() bool { return m.v("out.json") >= taken })
+	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if code := s.wait(); code != 0 {
+		t.Errorf("exit code %d\n%s", code, s.log)
+	}
+	if taken < rounds {
+		t.Errorf("only %d values were taken in", taken)
+	}
+	t.Logf("%d values, the last that was answered is %d", value, taken)
+}
+
+// A push that cannot be judged because its sender went away is kept or dropped as a whole (W14).
+func TestWatchW14SenderGoesAway(t *testing.T) {
+	m := newModule(t, "main.hcl", pushedToFile)
+	d := m.watch()
+	d.awaitSource("source.webhook.app", engine.StateWaiting)
+	for i := range 50 {
+		ctx, cancel := context.WithCancel(t.Context())
+		data := fmt.Appendf(nil, `{"v":%d}`, i+1)
+		go cancel()
+		got := d.Push(ctx, engine.Pushed{Receiver: d.Receivers().Sources["app"], Name: "app", Data: data, Digest: sha256.Sum256(data)})
+		if got.Outcome != engine.PushAccepted && got.Outcome != engine.PushBusy {
+			t.Errorf("push %d: %+v", i+1, got)
+		}
+	}
+	if got := d.push("app", `{"v":99}`, ""); got.Outcome != engine.PushAccepted {
+		t.Errorf("%+v", got)
+	}
+	d.awaitFile("out.json", `{"v":99}`)
+	d.awaitSink("sink.file.out", engine.StateOK)
+}
