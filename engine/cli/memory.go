@@ -29,3 +29,13 @@ func economise(e *engine.Engine) {
 		debug.SetGCPercent(fewGarbage)
 	}
 }
+
+// settleIn makes the process small for the long run: what starting took is given back, and
+// garbage is collected early, since a daemon makes little of it. GOGC in the environment has
+// the last word.
+func settleIn() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(fewGarbage)
+	}
+	debug.FreeOSMemory()
+}

@@ -142,6 +142,7 @@ func (r *watching) run(ctx context.Context, stop context.CancelFunc, w *watchFla
 		return err
 	}
 	r.signals(outer)
+	r.settle(outer)
 	r.tell(outer)
 	ended := make(chan error, 1)
 	r.around.Go(func() { ended <- r.daemon.Run(ctx) })
@@ -260,6 +261,29 @@ func (r *watching) signals(ctx context.Context) {
 				return
 			case <-ch:
 				_ = r.daemon.Reload(ctx) // what is wrong is told by an event
+			}
+		}
+	})
+}
+
+// settle gives back the memory that starting and reloading took.
+func (r *watching) settle(ctx context.Context) {
+	events, cancel := r.daemon.Subscribe(1 << 10)
+	r.around.Go(func() {
+		defer func() { cancel() }()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case ev, open := <-events:
+				switch ev.(type) {
+				case engine.DaemonStarted, engine.DaemonReady, engine.Reloaded:
+					settleIn()
+				}
+				if !open { // it did not keep up with a burst
+					events, cancel = r.daemon.Subscribe(1 << 10)
+					settleIn()
+				}
 			}
 		}
 	})
