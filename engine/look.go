@@ -314,10 +314,14 @@ func (o *observer) take(l *look, n *node, s *providers.SourceSettings, snap prov
 
 // asFetched is the snapshot that an origin stands by with "not modified".
 func asFetched(s *state.Snapshot, data []byte) providers.Snapshot {
-	return providers.Snapshot{
+	out := providers.Snapshot{
 		NotModified: true, Data: data, ContentType: s.ContentType, Location: s.Location, Version: s.Version,
 		Private: s.Sealed && !s.Sensitive,
 	}
+	if s.Location == "" && s.ContentType == "" {
+		out.Format = s.Format // it was pushed: nothing but this says what it is
+	}
+	return out
 }
 
 // chooseFormat returns the decoder: of a directory the explicit one, for each file's own ending "".
