@@ -1,5 +1,3 @@
-//go:build unix
-
 package cli_test
 
 import (
@@ -9,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,6 +26,9 @@ type process struct {
 // start starts the tool in a directory. It is killed at the end of the test at the latest.
 func start(t *testing.T, dir string, env []string, args ...string) *process {
 	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no such signals")
+	}
 	p := &process{Cmd: exec.Command("tidegate", args...)}
 	p.Dir, p.Env = dir, append(os.Environ(), env...)
 	p.Stdout, p.Stderr = &p.out, &p.out

@@ -26,12 +26,16 @@ import (
 
 // examples runs every folder of examples/: a try breaks something, and puts it right again.
 var examples = map[string]struct {
+	alone bool                                    // it is no configuration that is applied here
 	flags func(t *testing.T, e *example) []string // further flags of every command
 	try   func(t *testing.T, e *example)
 }{
 	"quickstart": {try: tryQuickstart},
 	"http-etag":  {try: tryHTTP, flags: serveExample},
 	"schema":     {try: trySchema},
+	"watch":      {try: tryWatch},
+	"webhook":    {try: tryWebhook, flags: hookSecret},
+	"systemd":    {alone: true, try: trySystemd},
 }
 
 func TestExamples(t *testing.T) {
@@ -52,6 +56,10 @@ func TestExamples(t *testing.T) {
 			e := copyExample(t, d.Name())
 			if run.flags != nil {
 				e.flags = run.flags(t, e)
+			}
+			if run.alone {
+				run.try(t, e)
+				return
 			}
 			e.says(t, 0, "Success! The configuration is valid.", "validate")
 			e.says(t, 0, " to add, 0 to change, 0 to destroy.", "plan")
@@ -335,6 +343,12 @@ func (w *together) Write(p []byte) (int, error) {
 	w.Lock()
 	defer w.Unlock()
 	return w.Builder.Write(p)
+}
+
+func (w *together) String() string {
+	w.Lock()
+	defer w.Unlock()
+	return w.Builder.String()
 }
 
 func (e *example) path(name string) string { return filepath.Join(e.dir, filepath.FromSlash(name)) }
