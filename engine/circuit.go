@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"tidegate/engine/plan"
 	"tidegate/providers"
 )
 
@@ -16,8 +17,10 @@ type circuit struct {
 	longest  time.Duration // that it stays open: the shortest back-off of its sources
 	failures int
 	opened   time.Time
-	wait     time.Duration // how long it stays open this time
-	probe    *sourceItem   // the one that tries again, nil if none does
+	wait     time.Duration        // how long it stays open this time
+	probe    *sourceItem          // the one that tries again, nil if none does
+	spared   map[*sourceItem]bool // those that were not let through
+	heir     *sourceItem          // the one of them that tries as soon as that is allowed
 }
 
 const (
@@ -38,32 +41,46 @@ func (d *Daemon) circuit(host string, longest time.Duration) *circuit {
 	return c
 }
 
-// allow reports whether a source may ask the host now, else how long to wait.
-func (c *circuit) allow(it *sourceItem, now time.Time) (wait time.Duration, ok bool) {
-	if c.wait == 0 {
-		return 0, true
-	}
-	left := c.wait - now.Sub(c.opened)
+// allow reports whether a source may ask the host now.
+func (c *circuit) allow(it *sourceItem, now time.Time) bool {
 	switch {
-	case left > 0:
-		return left, false
-	case c.probe != nil:
-		return min(firstOpen, c.longest), false
+	case c.wait == 0:
+		return true
+	case c.probe != nil || now.Sub(c.opened) < c.wait:
+		if c.spared == nil {
+			c.spared = map[*sourceItem]bool{}
+		}
+		c.spared[it] = true
+		if c.heir == nil || c.heir.gone || c.heir.state == StatePaused {
+			c.heir = it
+		}
+		return false
 	}
-	c.probe = it
-	return 0, true
+	c.probe, c.heir = it, nil
+	return true
 }
 
-// succeeded closes the circuit.
-func (c *circuit) succeeded() { c.failures, c.wait, c.probe = 0, 0, nil }
+// left returns how long a spared source need not ask, and false if another does so anyway.
+func (c *circuit) left(it *sourceItem, now time.Time) (time.Duration, bool) {
+	left := c.wait - now.Sub(c.opened)
+	return left, c.heir == it && c.probe == nil && left > 0
+}
 
-// failed counts, and opens the circuit for a time that doubles.
-func (c *circuit) failed(now time.Time) {
+// succeeded closes the circuit, and returns the sources that were spared while it was open.
+func (c *circuit) succeeded() map[*sourceItem]bool {
+	spared := c.spared
+	c.failures, c.wait, c.probe, c.heir, c.spared = 0, 0, nil, nil, nil
+	return spared
+}
+
+// failed counts, and opens the circuit for a time that doubles with each probe. What was under
+// way when it opened tells nothing new.
+func (c *circuit) failed(it *sourceItem, now time.Time) {
 	c.failures++
-	c.probe = nil
-	if c.failures < tripAfter {
+	if c.failures < tripAfter || c.wait > 0 && c.probe != it {
 		return
 	}
+	c.probe = nil
 	c.opened = now
 	c.wait = min(max(firstOpen, 2*c.wait), c.longest)
 }
@@ -79,8 +96,21 @@ func (d *Daemon) tellCircuit(r *looked) {
 			c.probe = nil
 		}
 	case l.Err != "" && l.failedToFetch && l.class != providers.ClassPermanent:
-		c.failed(time.Now())
+		c.failed(r.item, time.Now())
 	default:
-		c.succeeded()
+		d.heal(c)
+	}
+}
+
+// heal closes a circuit. Those that were spared need not wait for the end of their back-off,
+// and do not come all at once.
+func (d *Daemon) heal(c *circuit) {
+	spared := c.succeeded()
+	n := 0
+	for it := range spared {
+		if !it.gone && !it.queued && it.problem == plan.Failed {
+			d.schedule(it, spread(n, len(spared)))
+			n++
+		}
 	}
 }

@@ -23,6 +23,8 @@ type sim struct {
 	mutex   sync.Mutex
 	origins map[string]*simOrigin
 	targets map[string]*simTarget
+	inside  map[string]int // looks at the same time, by host; "" for all
+	most    map[string]int
 }
 
 // simOrigin is where a source of kind "sim" looks.
@@ -31,7 +33,6 @@ type simOrigin struct {
 	answer func(n int, last string) (providers.Snapshot, error)
 	hang   chan struct{} // looks wait until it is closed
 	looks  []time.Time
-	inside int
 }
 
 // simTarget is where a sink of kind "sim" delivers.
@@ -51,7 +52,10 @@ type simWrite struct {
 }
 
 func newSim() *sim {
-	return &sim{origins: map[string]*simOrigin{}, targets: map[string]*simTarget{}}
+	return &sim{
+		origins: map[string]*simOrigin{}, targets: map[string]*simTarget{},
+		inside: map[string]int{}, most: map[string]int{},
+	}
 }
 
 type simSourceConfig struct {
@@ -70,9 +74,10 @@ func (w *sim) registry(t testing.TB) *providers.Registry {
 	kinds := append(all.Kinds(),
 		providers.SourceKind("sim", providers.Doc{Summary: "A fake.", Detectors: detectors}, func() *simSourceConfig { return &simSourceConfig{} },
 			func(c *simSourceConfig, _ providers.Env) (providers.Source, error) {
-				s := &simSource{world: w, name: c.Name}
+				s := &simSource{world: w, name: c.Name, host: "none"}
 				if c.Host != nil {
-					return &simHosted{s, *c.Host}, nil
+					s.host = *c.Host
+					return &simHosted{s}, nil
 				}
 				return s, nil
 			}),
@@ -177,13 +182,11 @@ func wantValues(t *testing.T, what string, got []string, want ...string) {
 type simSource struct {
 	world *sim
 	name  string
+	host  string // "none" if it has none
 }
 
 // simHosted is one of several sources of one host.
-type simHosted struct {
-	*simSource
-	host string
-}
+type simHosted struct{ *simSource }
 
 func (s *simHosted) Identity() string {
 	return (&url.URL{Scheme: "sim", Host: s.host, Path: "/" + s.name}).String()
@@ -195,10 +198,13 @@ func (s *simSource) Fetch(ctx context.Context, last string) (providers.Snapshot,
 	o := w.origin(s.name)
 	o.looks = append(o.looks, time.Now())
 	n, answer, hang := len(o.looks), o.answer, o.hang
-	o.inside++
 	snapshot := providers.Snapshot{Data: []byte(o.data), Format: "json"}
+	for _, of := range []string{"", s.host} {
+		w.inside[of]++
+		w.most[of] = max(w.most[of], w.inside[of])
+	}
 	w.mutex.Unlock()
-	defer w.with(func() { o.inside-- })
+	defer w.with(func() { w.inside[""]--; w.inside[s.host]-- })
 	if hang != nil {
 		select {
 		case <-hang:

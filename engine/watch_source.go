@@ -25,6 +25,7 @@ type sourceItem struct {
 
 	queued   bool   // it waits for a worker, or one looks
 	lane     string // the group it is counted in meanwhile; a reload may change group
+	spared   bool   // its host is not asked this time
 	looking  bool
 	again    bool // something told of a change while it was looked at
 	gone     bool // it is no longer declared
@@ -214,6 +215,11 @@ func (d *Daemon) reschedule(it *sourceItem, atLeast time.Duration) {
 	if it.problem == plan.Limited {
 		wait = min(wait, max(0, time.Until(it.until)))
 	}
+	if c := d.circuits[it.group]; c != nil {
+		if left, first := c.left(it, time.Now()); first {
+			wait = min(wait, left)
+		}
+	}
 	d.schedule(it, max(wait, atLeast))
 }
 
@@ -289,20 +295,21 @@ func (d *Daemon) ask(it *sourceItem) {
 		it.again = true
 		return
 	}
-	if c := d.circuits[it.group]; c != nil && it.pushed == nil {
-		if wait, ok := c.allow(it, time.Now()); !ok {
-			it.reason = fmt.Sprintf("%s fails for all its sources; one of them tries again soon", it.group)
-			d.schedule(it, wait+time.Duration(rand.Int64N(int64(wakeStep))))
-			return
-		}
+	it.queued, it.lane, it.spared = true, it.group, false
+	if c := d.circuits[it.group]; c != nil && it.pushed == nil && !c.allow(it, time.Now()) {
+		it.lane, it.spared = "", true // nobody is asked, so nobody has to wait for a turn
 	}
-	it.queued, it.lane = true, it.group
 	d.looks.Add(it, it.lane)
 }
 
 // look starts a worker that looks at a source.
 func (d *Daemon) look(it *sourceItem) {
 	it.looking, it.again = true, false
+	if it.spared {
+		// It fails like the others of its host, and knows it without asking.
+		d.lookFully(it, &fetched{err: providers.Temporary(fmt.Errorf("%s was not asked: it fails for its other sources, one of which tries it again soon", it.group))})
+		return
+	}
 	if validator, ok := d.glances(it); ok {
 		d.glance(it, validator)
 		return
@@ -377,8 +384,8 @@ func fetchSafely(ctx context.Context, src providers.Source, validator string) (s
 // glanced takes in that nothing changed.
 func (d *Daemon) glanced(it *sourceItem, n *node, group string) {
 	it.queued, it.looking = false, false
-	if c := d.circuits[group]; c != nil {
-		c.succeeded()
+	if c := d.circuits[group]; c != nil && c.failures > 0 {
+		d.heal(c)
 	}
 	if it.gone || d.stopping {
 		return
