@@ -36,7 +36,7 @@ func (p *program) digests() {
 			}
 		})
 	}
-	p.before, p.disk = nil, nil
+	p.forget()
 }
 
 // keepInstance lets an equal block that was read again go on with the instance of before.
@@ -94,7 +94,8 @@ func (p *program) digestOf(n *node) (sum digest) {
 	return sum
 }
 
-// tokens is an expression as it is written, but for blanks and comments between its words.
+// tokens is an expression as it is written, but for blanks and comments between its words:
+// those inside of a text count.
 func (p *program) tokens(rng hcl.Range) [][]byte {
 	f := p.spec.Files[rng.Filename]
 	if f == nil || !rng.CanSliceBytes(f.Bytes) {

@@ -1,12 +1,12 @@
 package engine
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -240,7 +240,15 @@ func (p *program) build(out *evaluated, c *providers.Configured, a address.Addre
 }
 
 func (p *program) env(a address.Address) providers.Env {
+	var stored func(string) ([]byte, bool)
+	if p.files.Stored != nil {
+		stored = func(path string) ([]byte, bool) {
+			found, ok := p.files.Stored[hclspec.Read{Kind: hclspec.ReadRule, Path: path}]
+			return found.Content, ok && found.OK
+		}
+	}
 	return providers.Env{
+		Stored:  stored,
 		Address: a.String(), ModuleDir: p.spec.Dir, RootDir: p.spec.Dir,
 		ReadPaths: p.spec.Settings.PathsRead, WritePaths: p.spec.Settings.PathsWrite,
 		Environ: p.opts.Environ, UserAgent: "tidegate/" + p.opts.Version, Logger: p.opts.Logger,
@@ -263,9 +271,5 @@ func identity(v cty.Value) string {
 
 // sourceText returns an expression as it is written, on one line.
 func (p *program) sourceText(rng hcl.Range) string {
-	f := p.spec.Files[rng.Filename]
-	if f == nil || !rng.CanSliceBytes(f.Bytes) {
-		return ""
-	}
-	return strings.Join(strings.Fields(string(rng.SliceBytes(f.Bytes))), " ")
+	return string(bytes.Join(p.tokens(rng), []byte(" ")))
 }

@@ -95,18 +95,25 @@ func (p *program) fileReads() []*fileReads {
 	return out
 }
 
+// disk looks at files as they are, also where stored ones are read.
+func (p *program) disk() hclspec.FunctionOptions {
+	opts := p.files
+	opts.Stored = nil
+	return opts
+}
+
 // lookAgain repeats what the nodes of the program before read, each look once.
 func (p *program) lookAgain() {
 	for _, n := range p.before.readers {
 		for r := range n.files.all() {
-			p.disk[r] = hclspec.Found{}
+			p.found[r] = hclspec.Found{}
 		}
 	}
-	reads := sortedReads(p.disk)
+	reads := sortedReads(p.found)
 	found := make([]hclspec.Found, len(reads))
 	p.sideBySide(len(reads), func(i int) { found[i] = p.files.Again(reads[i]) })
 	for i, r := range reads {
-		p.disk[r] = found[i]
+		p.found[r] = found[i]
 	}
 }
 
@@ -115,10 +122,10 @@ func (p *program) moved(f *fileReads) (known, later bool) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	for r, was := range f.known {
-		known = known || foundIn(p.disk[r]) != was
+		known = known || foundIn(p.found[r]) != was
 	}
 	for r, was := range f.later {
-		later = later || foundIn(p.disk[r]) != was
+		later = later || foundIn(p.found[r]) != was
 	}
 	return known, later
 }
@@ -133,7 +140,7 @@ func (p *program) renewed(f *fileReads, moved bool) *fileReads {
 		out.generation++
 	}
 	for r := range f.later {
-		out.later[r] = foundIn(p.disk[r])
+		out.later[r] = foundIn(p.found[r])
 	}
 	return out
 }

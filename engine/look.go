@@ -573,7 +573,7 @@ func (o *observer) ruleIdentity(n *node) string {
 		fmt.Fprintf(h, "%s", identity(ev.values))
 		if f, ok := ev.rule.(interface{ ConfigFiles() []string }); ok {
 			for _, path := range f.ConfigFiles() {
-				fmt.Fprintf(h, " %s", o.fileIdentity(path))
+				fmt.Fprintf(h, " %s", o.fileIdentity(n, path))
 			}
 		}
 	}

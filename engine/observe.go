@@ -501,7 +501,12 @@ func limiter(l providers.RateLimit, s *providers.RateLimitSettings) plan.Limiter
 	}
 }
 
-func (o *observer) fileIdentity(path string) string {
+// fileIdentity is of a file that makes a rule what it is: as it was when the rule was made,
+// since that is what it judges by.
+func (o *observer) fileIdentity(n *node, path string) string {
+	if is, ok := o.prog.ruleFile(n, path); ok && is.ok {
+		return hex.EncodeToString(is.sum[:])
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return "unreadable"

@@ -38,7 +38,7 @@ type program struct {
 	sound     bool                                // it has no errors
 
 	before *program                       // what is taken over, until digests were made
-	disk   map[hclspec.Read]hclspec.Found // what its reads find now, as long as before is set
+	found  map[hclspec.Read]hclspec.Found // what its reads find now, as long as before is set
 }
 
 // node is one block, variable, local or output.

@@ -32,7 +32,14 @@ func (p *program) takeOver(before *program) {
 		!samePaths(before.spec.Settings.PathsWrite, p.spec.Settings.PathsWrite) {
 		return
 	}
-	p.before, p.disk = before, map[hclspec.Read]hclspec.Found{}
+	p.before, p.found = before, map[hclspec.Read]hclspec.Found{}
+}
+
+// forget lets go of the program before.
+func (p *program) forget() {
+	if p != nil {
+		p.before, p.found = nil, nil
+	}
 }
 
 // samePaths tells a list that confines to nothing from none.

@@ -10,12 +10,12 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
+	"tidegate/hclspec"
 	"tidegate/hclspec/address"
 )
 
@@ -25,68 +25,147 @@ const (
 	configQuiet = 2 * time.Second        // that they must not have changed for
 )
 
+// lookShare bounds what looking costs: one part in so many of the time.
+const lookShare = 50
+
 // candidateConfig is a configuration that was read and is to run from now on.
 type candidateConfig struct {
-	engine *Engine
-	diags  hcl.Diagnostics
-	start  time.Time
-	reply  chan error // nil if nobody waits
+	engine   *Engine
+	diags    hcl.Diagnostics
+	document []byte // as it is kept, nil if it cannot be
+	start    time.Time
+	replies  []chan error // of those who wait
 }
 
 // reloadRequest asks for a reload at once.
 type reloadRequest struct{ reply chan error }
 
-// watchConfiguration looks at the files of the configuration in the background and reads them
-// again when they changed and have been quiet since. Looking costs a stat for each file; it
-// works on every file system, and a directory that is being replaced file by file is waited for.
+// configWatch looks at the files of the configuration in the background and reads them again
+// when they changed and have been quiet since. Looking costs a stat for each file; it works on
+// every file system, and a directory that is being replaced file by file is waited for.
+type configWatch struct {
+	d      *Daemon
+	ctx    context.Context
+	out    chan *candidateConfig
+	engine *Engine // of the configuration that runs
+
+	tried   *Engine // of the newest one that is broken, nil if the running one is the newest
+	problem string  // what was said of it
+	loaded  stamps  // of the files when they were read last
+	seen    stamps
+	changed time.Time // when seen was found to be other than before, zero if it is as loaded
+}
+
+// watchConfiguration starts the goroutine that reads configurations.
 func (d *Daemon) watchConfiguration(ctx context.Context) <-chan *candidateConfig {
-	out := make(chan *candidateConfig)
-	d.reloads = make(chan reloadRequest)
-	engine := d.engine
-	d.work.Go(func() {
-		var tick <-chan time.Time
-		if interval := d.watch.ConfigInterval; interval >= 0 {
-			ticker := time.NewTicker(cmp.Or(interval, configLook))
-			defer ticker.Stop()
-			tick = ticker.C
+	w := &configWatch{d: d, ctx: ctx, out: make(chan *candidateConfig), engine: d.engine, tried: d.broken}
+	if w.tried != nil {
+		w.problem = problemOf(w.tried, d.brokenDiags)
+	}
+	d.work.Go(w.run)
+	return w.out
+}
+
+func (w *configWatch) run() {
+	w.loaded = w.look()
+	w.seen = w.loaded
+	interval := cmp.Or(w.d.watch.ConfigInterval, configLook)
+	timer := time.NewTimer(max(0, interval))
+	defer timer.Stop()
+	if interval < 0 {
+		timer.Stop()
+	}
+	for {
+		select {
+		case <-w.ctx.Done():
+			return
+		case r := <-w.d.reloads:
+			w.load(w.gather(r))
+		case <-timer.C:
+			start := time.Now()
+			w.wait()
+			timer.Reset(max(interval, lookShare*time.Since(start)))
 		}
-		seen := fingerprintOf(engine)
-		loaded, changed := seen, time.Time{}
-		send := func(reply chan error) {
-			next := &candidateConfig{start: time.Now(), reply: reply}
-			loaded, changed = fingerprintOf(engine), time.Time{}
-			next.engine, next.diags = d.readAgain(ctx, engine)
-			if !next.diags.HasErrors() {
-				engine = next.engine
-				loaded = fingerprintOf(engine)
-			}
-			seen = loaded
-			select {
-			case out <- next:
-			case <-ctx.Done():
-			}
+	}
+}
+
+// gather takes all who wait for a reload: one serves them all.
+func (w *configWatch) gather(first reloadRequest) []chan error {
+	replies := []chan error{first.reply}
+	for {
+		select {
+		case r := <-w.d.reloads:
+			replies = append(replies, r.reply)
+		default:
+			return replies
 		}
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case r := <-d.reloads:
-				send(r.reply)
-			case <-tick:
-				now := fingerprintOf(engine)
-				if now != seen {
-					seen, changed = now, time.Now()
-				}
-				if !changed.IsZero() && seen == loaded {
-					changed = time.Time{} // it is as it was
-				}
-				if !changed.IsZero() && time.Since(changed) >= configQuiet {
-					send(nil)
-				}
-			}
+	}
+}
+
+// wait loads once the files have changed and have been quiet since.
+func (w *configWatch) wait() {
+	if now := w.look(); !now.equal(w.seen) {
+		w.seen, w.changed = now, time.Now()
+	}
+	switch {
+	case w.changed.IsZero():
+	case w.seen.equal(w.loaded):
+		w.changed = time.Time{} // it is as it was
+	case time.Since(w.changed) >= configQuiet:
+		w.load(nil)
+	}
+}
+
+// load reads the configuration and hands it to the loop, unless nobody waits and there is
+// nothing new to say.
+func (w *configWatch) load(replies []chan error) {
+	next := &candidateConfig{start: time.Now(), replies: replies}
+	before := w.look()
+	next.engine, next.diags, next.document = w.d.readAgain(w.engine)
+	if after := w.look(); !after.equal(before) && replies == nil {
+		w.seen, w.changed = after, time.Now() // it changed meanwhile, and is not quiet
+		return
+	}
+	news := replies != nil
+	if next.diags.HasErrors() {
+		problem := problemOf(next.engine, next.diags)
+		news = news || problem != w.problem
+		w.tried, w.problem = next.engine, problem
+	} else if news = news || w.problem != "" || !sameProgram(w.engine.prog, next.engine.prog); news {
+		w.engine, w.tried, w.problem = next.engine, nil, ""
+	}
+	w.loaded = w.look().from(before, next.start)
+	w.seen, w.changed = w.loaded, time.Time{}
+	if !news {
+		return
+	}
+	select {
+	case w.out <- next:
+	case <-w.ctx.Done():
+	}
+}
+
+// problemOf identifies a broken configuration with what is said of it.
+func problemOf(e *Engine, diags hcl.Diagnostics) string {
+	h := sha256.New()
+	fmt.Fprintln(h, e.spec.Hash)
+	for _, diag := range diags {
+		fmt.Fprintln(h, diag.Error(), diag.Detail)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// sameProgram reports whether two programs mean the same.
+func sameProgram(a, b *program) bool {
+	if a.spec.Hash != b.spec.Hash || len(a.sorted) != len(b.sorted) {
+		return false
+	}
+	for i, n := range a.sorted {
+		if n.addr != b.sorted[i].addr || n.digest != b.sorted[i].digest {
+			return false
 		}
-	})
-	return out
+	}
+	return true
 }
 
 // Reload reads the configuration now, and returns what is wrong with it, if anything is. What
@@ -110,70 +189,103 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	}
 }
 
-// fingerprintOf tells whether a file of the configuration was touched: names, sizes and times
-// of the directory's files and of those that functions and rules read.
-func fingerprintOf(e *Engine) string {
-	h := sha256.New()
+// stamps tell whether files were touched, by path, or by kind of read for what is listed.
+type stamps map[string]stamp
+
+// stamp is of one file; the zero value says that there is none.
+type stamp struct {
+	info os.FileInfo
+	sum  fileFound
+}
+
+func (a stamp) equal(b stamp) bool {
+	if a.info == nil || b.info == nil {
+		return a.info == nil && b.info == nil && a.sum == b.sum
+	}
+	return a.info.Size() == b.info.Size() && a.info.ModTime().Equal(b.info.ModTime()) && a.info.Mode() == b.info.Mode() && os.SameFile(a.info, b.info)
+}
+
+func (s stamps) equal(other stamps) bool {
+	return maps.EqualFunc(s, other, stamp.equal)
+}
+
+// from takes over what was seen before the files were read. Of what nobody looked at then, a
+// file that is newer than that may hold something else than what was read.
+func (s stamps) from(before stamps, start time.Time) stamps {
+	for path, is := range s {
+		if was, ok := before[path]; ok {
+			s[path] = was
+		} else if is.info != nil && !is.info.ModTime().Before(start) {
+			s[path] = stamp{}
+		}
+	}
+	return s
+}
+
+// look looks at the directory's files and at those that functions and rules read, of the
+// configuration that runs and of the newest one that does not.
+func (w *configWatch) look() stamps {
+	out := stamps{}
+	w.engine.stamp(out)
+	if w.tried != nil {
+		w.tried.stamp(out)
+	}
+	return out
+}
+
+func (e *Engine) stamp(out stamps) {
 	one := func(path string) {
-		info, err := os.Stat(path)
-		if err != nil {
-			fmt.Fprintf(h, "%q missing\n", path)
-			return
-		}
-		fmt.Fprintf(h, "%q %d %d %v\n", path, info.Size(), info.ModTime().UnixNano(), info.Mode())
-	}
-	entries, err := os.ReadDir(e.spec.Dir)
-	if err != nil {
-		return "unreadable"
-	}
-	for _, entry := range entries {
-		if name := entry.Name(); isConfiguration(name) {
-			one(filepath.Join(e.spec.Dir, name))
+		if _, done := out[path]; !done {
+			info, _ := os.Stat(path)
+			out[path] = stamp{info: info}
 		}
 	}
-	for _, path := range e.readFiles() {
-		if filepath.Dir(path) != e.spec.Dir || !isConfiguration(filepath.Base(path)) {
-			one(path)
+	if entries, err := os.ReadDir(e.spec.Dir); err != nil {
+		one(e.spec.Dir)
+	} else {
+		for _, entry := range entries {
+			if name := entry.Name(); isConfiguration(name) {
+				one(filepath.Join(e.spec.Dir, name))
+			}
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	for r := range e.spec.Sources() {
+		one(r.Path)
+	}
+	if e.prog == nil {
+		return
+	}
+	for _, f := range e.prog.fileReads() {
+		for r := range f.all() {
+			if r.Kind == hclspec.ReadSet {
+				out[fmt.Sprintf("%s of %s", r.Pattern, r.Path)] = stamp{sum: foundIn(e.prog.disk().Again(r))}
+				continue
+			}
+			one(r.Path)
+		}
+	}
 }
 
 func isConfiguration(name string) bool {
 	return strings.HasSuffix(name, ".hcl") || strings.HasSuffix(name, ".hcl.json") || strings.HasSuffix(name, ".hclvars") || strings.HasSuffix(name, ".hclvars.json")
 }
 
-// readFiles lists the files beside the directory's own that the configuration is made of.
-func (e *Engine) readFiles() []string {
-	paths := map[string]bool{}
-	for name := range e.spec.Files {
-		if path, err := filepath.Abs(name); err == nil {
-			paths[path] = true
-		}
-	}
-	if e.prog != nil {
-		for _, f := range e.prog.fileReads() {
-			for r := range f.all() {
-				paths[r.Path] = true
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(paths))
-}
-
-// readAgain loads the configuration anew.
-func (d *Daemon) readAgain(ctx context.Context, before *Engine) (*Engine, hcl.Diagnostics) {
+// readAgain loads the configuration anew, and puts it into the form in which it is kept.
+func (d *Daemon) readAgain(before *Engine) (*Engine, hcl.Diagnostics, []byte) {
 	e, diags := load(d.opts, loadOptions{before: before})
-	if !diags.HasErrors() {
-		e.prog.digests()
-	}
 	if !diags.HasErrors() && e.statePath != before.statePath {
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "The state cannot be moved while it is held",
 			Detail: fmt.Sprintf("The configuration now names the state %s, and the daemon holds %s. Stop it, move the files, start again.", e.statePath, before.statePath),
 		})
 	}
-	return e, diags
+	if diags.HasErrors() {
+		e.prog.forget()
+		return e, diags, nil
+	}
+	document := d.keepable(e, e.prog.found)
+	e.prog.digests()
+	return e, diags, document
 }
 
 // reconfigure lets another configuration run. Equal nodes go on as they are; a broken one
@@ -186,40 +298,47 @@ func (d *Daemon) reconfigure(next *candidateConfig) {
 		d.reload.Failed++
 		d.reload.Error = placed(next.diags)
 		d.engine.emit(Reloaded{Err: d.reload.Error, Elapsed: time.Since(next.start)})
-		if next.reply != nil {
-			next.reply <- errors.New(d.reload.Error)
-		}
+		next.reply(errors.New(d.reload.Error))
 		return
 	}
-	old := d.engine.prog
-	ev := Reloaded{}
-	now := next.engine.prog
-	for a, n := range now.nodes {
-		if a.Type != address.Source && a.Type != address.Sink {
+	ev := d.runs(next)
+	d.reload.Success, d.reload.Error = true, ""
+	ev.Elapsed = time.Since(next.start)
+	d.engine.emit(ev)
+	d.checkReady()
+	next.reply(nil)
+}
+
+// runs lets the configuration run, and counts what changed by it.
+func (d *Daemon) runs(next *candidateConfig) Reloaded {
+	var ev Reloaded
+	old, now := d.engine.prog, next.engine.prog
+	for _, n := range now.sorted {
+		if n.addr.Type != address.Source && n.addr.Type != address.Sink {
 			continue
 		}
-		switch before := old.nodes[a]; {
+		switch before := old.nodes[n.addr]; {
 		case before == nil:
 			ev.Added++
 		case !equalNodes(before, n):
 			ev.Changed++
 		}
 	}
-	for a := range old.nodes {
-		if (a.Type == address.Source || a.Type == address.Sink) && now.nodes[a] == nil {
+	for _, n := range old.sorted {
+		if (n.addr.Type == address.Source || n.addr.Type == address.Sink) && now.nodes[n.addr] == nil {
 			ev.Removed++
 		}
 	}
 	next.engine.store, next.engine.reader = d.engine.store, d.engine.reader
 	d.engine = next.engine
 	d.install(equalNodes)
-	d.reload.Success, d.reload.Error = true, ""
-	d.saveConfiguration()
-	ev.Elapsed = time.Since(next.start)
-	d.engine.emit(ev)
-	d.checkReady()
-	if next.reply != nil {
-		next.reply <- nil
+	d.saveConfiguration(next.document)
+	return ev
+}
+
+func (c *candidateConfig) reply(err error) {
+	for _, r := range c.replies {
+		r <- err
 	}
 }
 
@@ -243,11 +362,3 @@ func placed(diags hcl.Diagnostics) string {
 	}
 	return text
 }
-
-// lastGood returns the engine of the last configuration that ran, with why it is used.
-func (d *Daemon) lastGood(_ context.Context, broken hcl.Diagnostics) (*Engine, hcl.Diagnostics) {
-	return nil, broken
-}
-
-// saveConfiguration keeps the running configuration in the state.
-func (d *Daemon) saveConfiguration() {}

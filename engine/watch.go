@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -86,6 +87,8 @@ type Daemon struct {
 	lastRows, lastUrgent time.Time         // ends of commits
 	untried              int               // sources that were never looked at since the start
 	reload               ReloadStatus
+	saved                [sha256.Size]byte // of the configuration as it is kept in the state
+	first                []byte            // what is to be kept of it at the start
 	stopping             bool
 	parked               int
 
@@ -104,6 +107,9 @@ type Daemon struct {
 	done      chan struct{} // closed when the loop has ended
 	jobs      chan func()   // to workers that have nothing to do
 	reloads   chan reloadRequest
+
+	broken      *Engine         // of the configuration that the last good one stands in for, from the start
+	brokenDiags hcl.Diagnostics // what is wrong with it
 
 	listenersMutex sync.Mutex
 	listeners      map[chan Event]struct{}
@@ -137,6 +143,7 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 		wake:      make(chan struct{}, 1),
 		done:      make(chan struct{}),
 		jobs:      make(chan func()),
+		reloads:   make(chan reloadRequest),
 		listeners: map[chan Event]struct{}{},
 	}
 	d.opts = opts
@@ -150,7 +157,7 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 	e, diags := Load(ctx, d.opts)
 	d.engine = e
 	d.delivers = queue.NewGate[*sinkItem](e.opts.Parallelism, 0)
-	if e.statePath == "" {
+	if e.statePath == "" || diags.HasErrors() && !e.mayHoldGood() {
 		return nil, diags
 	}
 	if err := e.Lock(ctx); err != nil {
@@ -165,7 +172,7 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 		d.engine, diags = good, more
 	}
 	d.engine.prog.digests()
-	if err := d.recall(ctx); err != nil {
+	if err := errors.Join(d.recall(ctx), d.firstConfiguration(ctx)); err != nil {
 		return nil, append(stateError("Cannot read the state", err), d.closeQuietly()...)
 	}
 	d.publishReceivers()
@@ -240,6 +247,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 func (d *Daemon) begin() {
 	d.sweep()
 	d.install(nil)
+	d.saveConfiguration(d.first)
+	d.first = nil
 	if err := d.recallPushes(context.Background()); err != nil {
 		d.opts.logger().Error("pushed values cannot be read", "error", err.Error())
 	}

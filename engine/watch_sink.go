@@ -216,7 +216,7 @@ func (d *Daemon) decided(it *sinkItem, x *decision) {
 	if d.stopping {
 		return
 	}
-	if it.node != x.node { // reconfigured or removed meanwhile
+	if !equalNodes(it.node, x.node) { // reconfigured or removed meanwhile
 		d.touch(it, causeStart)
 		return
 	}

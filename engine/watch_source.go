@@ -393,7 +393,7 @@ func (d *Daemon) glanced(it *sourceItem, n *node, group string) {
 	it.looks++
 	it.lastLook = time.Now()
 	it.lastSuccess = it.lastLook
-	if it.node != n { // reconfigured meanwhile
+	if !equalNodes(it.node, n) { // reconfigured meanwhile
 		d.ask(it)
 		return
 	}
@@ -481,7 +481,7 @@ func (d *Daemon) sawSource(r *looked) {
 	now := time.Now()
 	it.looks++
 	it.lastLook = now
-	if it.node != r.node { // reconfigured meanwhile
+	if !equalNodes(it.node, r.node) { // reconfigured meanwhile
 		d.ask(it)
 		return
 	}

@@ -39,6 +39,10 @@ type Env struct {
 	Environ    []string // of the process, "K=V"
 	UserAgent  string   // for HTTP requests
 	Logger     hclog.Logger
+	// Stored, where it is set, returns what a file that counts as configuration held when the
+	// configuration was good: the present one is broken, and its files are not to be used. It
+	// reports false for a file that it does not know.
+	Stored func(path string) ([]byte, bool)
 	// Sensitive reports whether the named attribute's value was marked, or holds a mark.
 	Sensitive func(attribute string) bool
 }

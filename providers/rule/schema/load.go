@@ -43,6 +43,11 @@ func (r *rule) load(ctx context.Context) (*jsonschema.Schema, error) {
 }
 
 func (r *rule) read(ctx context.Context) ([]byte, error) {
+	if r.stored != nil {
+		if text, ok := r.stored(r.path); ok {
+			return text, nil
+		}
+	}
 	f, _, err := durable.Open(r.path, durable.Options{Roots: r.roots, Setting: "paths.read"}, false)
 	if err != nil {
 		return nil, err

@@ -59,6 +59,7 @@ type rule struct {
 	path    string   // of the schema's file, absolute; "" if the schema is inline
 	roots   []string // that the file must lie in; nil for no confinement
 	secret  bool     // the schema itself is sensitive
+	stored  func(string) ([]byte, bool)
 	mu      sync.Mutex
 	checker *jsonschema.Schema // nil until the file was read
 }
@@ -78,7 +79,7 @@ func build(c *Config, env providers.Env) (providers.Rule, error) {
 	case *c.Path == "":
 		return nil, providers.AttributeErrorf("path", "is empty; name the file that holds the schema")
 	}
-	r := &rule{path: filepath.Clean(*c.Path), secret: env.IsSensitive("path")}
+	r := &rule{path: filepath.Clean(*c.Path), secret: env.IsSensitive("path"), stored: env.Stored}
 	if !filepath.IsAbs(r.path) {
 		r.path = filepath.Join(env.ModuleDir, r.path)
 	}
