@@ -312,7 +312,8 @@ func (d *Daemon) withheld(it *sinkItem, c *plan.SinkChange) bool {
 	}
 	rec := recorder{ledger: d.ledger, limits: d.limitsOf(it.addr, it.node.limits)}
 	if c.Action.Delivers() && c.Action != plan.Delete {
-		if until, which := rec.limited(c); until.After(now) {
+		// A limit that lets it pass answers with its own, later, idea of now.
+		if until, which := rec.limited(c); until.After(time.Now()) {
 			it.limitAt = until
 			it.puts++
 			it.waiting = &plan.Wait{Kind: plan.Deferred, On: which, Until: until, Reason: fmt.Sprintf("%s lets the next delivery pass at %s", which, until.UTC().Format(time.RFC3339))}
@@ -359,7 +360,7 @@ func (d *Daemon) noteIdle(it *sinkItem, c *plan.SinkChange) {
 		d.sinkState(it, StateDeferred, w.Reason, w.Until)
 	case w.Kind == plan.RejectedByOwn:
 		d.sinkState(it, StateRejected, w.Reason, time.Time{})
-	case d.firstLooks(it):
+	case d.firstLooks(it), it.dirty && it.state == StateWaiting: // or what it waited for came meanwhile
 		d.sinkState(it, StateWaiting, w.Reason, time.Time{})
 	default:
 		d.sinkState(it, StateBlocked, w.Reason, time.Time{})
@@ -538,6 +539,9 @@ func (d *Daemon) arm(it *sinkItem) {
 		if !t.IsZero() && t.After(time.Now()) {
 			next = earlier(next, t)
 		}
+	}
+	if !it.limitAt.IsZero() {
+		next = earlier(next, it.limitAt) // also one that has just passed: nothing else would wake it
 	}
 	if !it.driftAt.IsZero() && !it.driftAt.After(time.Now()) {
 		it.driftAt = time.Time{}
