@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,7 +28,11 @@ func logEvent(l hclog.Logger, ev Event) {
 			l.Debug("delivery started", "address", ev.Address.String(), "action", ev.Action, "target", ev.Target, "delivery", ev.Delivery)
 		}
 	case DeliveryRetried:
-		l.Warn("delivery failed and is tried again", "address", ev.Address.String(), "attempt", ev.Attempt, "error", ev.Err, "wait", logSpan(ev.Wait))
+		level := hclog.Warn
+		if ev.Attempt > 1 { // that it fails was said; its end will be
+			level = hclog.Debug
+		}
+		l.Log(level, "delivery failed and is tried again", "address", ev.Address.String(), "attempt", ev.Attempt, "error", ev.Err, "wait", logSpan(ev.Wait))
 	case DeliveryFinished:
 		logDelivery(l, ev)
 	case DeliverySkipped:
@@ -85,6 +90,8 @@ func logDelivery(l hclog.Logger, ev DeliveryFinished) {
 		l.Info("target adopted", args...)
 	case ev.Action == plan.Forget:
 		l.Info("sink forgotten", args...)
+	case ev.Action == plan.Delete:
+		l.Info("target deleted", append(args, "elapsed", logSpan(ev.Elapsed))...)
 	case ev.Repair:
 		l.Info("target repaired", append(args, "elapsed", logSpan(ev.Elapsed))...)
 	default:
@@ -127,6 +134,8 @@ func logSink(l hclog.Logger, ev SinkState) {
 		l.Warn("sink has a problem", args...)
 	case StateOK:
 		l.Info("sink is in step", args...)
+	case StatePaused: // the pause was told
+		l.Debug("sink changed its state", args...)
 	default:
 		l.Info("sink waits", args...)
 	}
@@ -161,13 +170,14 @@ func (v logVersion) String() string {
 
 func (v logVersion) MarshalText() ([]byte, error) { return []byte(v), nil }
 
-// logSpan is a duration as people say it: "3.2ms", "1.204s".
+// logSpan is a duration as people say it: "0.8ms", "1.204s".
 type logSpan time.Duration
 
 func (s logSpan) String() string {
 	d := time.Duration(s)
 	if d < time.Second {
-		return d.Round(100 * time.Microsecond).String()
+		tenths := d.Round(100*time.Microsecond).Microseconds() / 100
+		return strconv.FormatFloat(float64(tenths)/10, 'f', -1, 64) + "ms"
 	}
 	return d.Round(time.Millisecond).String()
 }

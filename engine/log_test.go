@@ -32,8 +32,12 @@ func TestLogLines(t *testing.T) {
 	}{
 		{Accepted{Address: loggedSource, Version: hash}, "[INFO]  value accepted: address=source.http.app version=sha256:0123456789ab"},
 		{DeliveryFinished{Address: loggedSink, Action: plan.Update, Target: "/x", Elapsed: 1234567}, "[INFO]  delivery finished: address=sink.file.app action=update target=/x elapsed=1.2ms"},
-		{DeliveryFinished{Address: loggedSink, Action: plan.Update, Target: "/x", Repair: true}, "[INFO]  target repaired: address=sink.file.app action=update target=/x elapsed=0s"},
+		{DeliveryFinished{Address: loggedSink, Action: plan.Update, Target: "/x", Repair: true}, "[INFO]  target repaired: address=sink.file.app action=update target=/x elapsed=0ms"},
 		{DeliveryFinished{Address: loggedSink, Action: plan.Adopt, Target: "/x"}, "[INFO]  target adopted: address=sink.file.app action=adopt target=/x"},
+		{DeliveryFinished{Address: loggedSink, Action: plan.Delete, Target: "/x", Elapsed: 800 * time.Microsecond}, "[INFO]  target deleted: address=sink.file.app action=delete target=/x elapsed=0.8ms"},
+		{DeliveryRetried{Address: loggedSink, Attempt: 1, Err: "busy", Wait: 200 * time.Millisecond}, "[WARN]  delivery failed and is tried again: address=sink.file.app attempt=1 error=busy wait=200ms"},
+		{DeliveryRetried{Address: loggedSink, Attempt: 2, Err: "busy"}, ""},
+		{SinkState{Address: loggedSink, From: StateOK, To: StatePaused}, ""},
 		{DeliveryFinished{Address: loggedSink, Action: plan.Forget, Target: "/x"}, "[INFO]  sink forgotten: address=sink.file.app action=forget target=/x"},
 		{
 			DeliveryFinished{Address: loggedSink, Action: plan.Update, Target: "/x", Err: "disk full", Elapsed: 2 * time.Second},

@@ -78,7 +78,7 @@ func (d *Daemon) decideRemoval(it *sinkItem) {
 	if !d.watch.AllowDelete && !it.approved {
 		if d.approvals[it.addr] == nil {
 			d.approvals[it.addr] = &Approval{Address: it.addr, Target: c.Target, Since: time.Now()}
-			d.sinkState(it, StateBlocked, "its deletion waits for approval: tidegate approve '"+it.addr.String()+"'", time.Time{})
+			it.state, it.reason = StateBlocked, "its deletion waits for approval: tidegate approve '"+it.addr.String()+"'"
 			d.engine.emit(ApprovalNeeded{Address: it.addr, Target: c.Target})
 		}
 		return

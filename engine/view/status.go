@@ -92,7 +92,7 @@ func sourceRows(st *engine.Status) []statusRow {
 			notes = addNote(notes, s.LastError)
 		}
 		if s.Failures > 1 && len(notes) > 0 {
-			notes[0] += fmt.Sprintf(" (%d times in a row)", s.Failures)
+			notes[len(notes)-1] += fmt.Sprintf(" (%d times in a row)", s.Failures)
 		}
 		if left := s.CertificateEnds.Sub(st.Time); !s.CertificateEnds.IsZero() && left < certificateSoon {
 			notes = append(notes, "the server's certificate ends "+moment(s.CertificateEnds))
