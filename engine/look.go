@@ -66,7 +66,7 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 		return l
 	}
 	if id, ok := ev.source.(providers.Identifier); ok {
-		l.Identity = shownUnless(ev.values, id.Identity())
+		l.Identity = shownUnless(o.prog.valuesOf(n, ev), id.Identity())
 	}
 	settings := ev.configured.Settings.(*providers.SourceSettings)
 	l.Judged = o.judgedOnce(n, ev)
@@ -104,7 +104,7 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 		_, l.after = providers.Classify(err)
 		l.class, _ = providers.Classify(err)
 		l.failedToFetch = true
-		l.Err = o.prog.redactor(ev.values).text(err.Error())
+		l.Err = o.prog.redactor(o.prog.valuesOf(n, ev)).text(err.Error())
 	} else {
 		l.Validator = snapshot.Validator
 		if snapshot.NotModified && l.Validator == "" {
@@ -387,10 +387,14 @@ func (o *observer) judge(ctx context.Context, l *look, n *node, ev *evaluated, s
 	case again:
 		l.Checks, l.Rejected = o.judgeValue(ctx, n, s, l.Accepted, l.Accepted, l.text, current.Version)
 	}
-	if current != nil || !ev.values.Type().HasAttribute("fallback") || l.Err == "" && !l.Rejected && !l.Waiting {
+	if current != nil || l.Err == "" && !l.Rejected && !l.Waiting {
 		return // what was accepted once is not replaced by a stand-in, even where it cannot be read
 	}
-	fallback := ev.values.GetAttr("fallback")
+	given := o.prog.valuesOf(n, ev)
+	if !given.Type().HasAttribute("fallback") {
+		return
+	}
+	fallback := given.GetAttr("fallback")
 	if !fallback.IsWhollyKnown() {
 		return
 	}

@@ -136,7 +136,7 @@ func (d *Daemon) resume(ended []*Pause) {
 	for _, p := range ended {
 		d.eachMatch(p, func(src *sourceItem, snk *sinkItem) {
 			switch {
-			case src != nil && d.isPaused(src.addr) == nil:
+			case src != nil && d.isPaused(src.addr()) == nil:
 				if inst := d.engine.prog.static(src.node); inst != nil {
 					d.meet(src, inst)
 				}

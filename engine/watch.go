@@ -77,7 +77,8 @@ type Daemon struct {
 	circuits             map[string]*circuit
 	tx                   *transaction // gathered, not yet on its way
 	urgent               *transaction // that somebody waits for
-	trouble              error        // why the state cannot be written, nil if it can
+	paces                map[string]*pace
+	trouble              error // why the state cannot be written, nil if it can
 	pause                time.Duration
 	pauses               []*Pause
 	approvals            map[address.Address]*Approval
@@ -135,6 +136,7 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 	d := &Daemon{
 		watch: w, cache: newValueCache(), started: time.Now(),
 		sources: map[address.Address]*sourceItem{}, sinks: map[address.Address]*sinkItem{},
+		paces:    map[string]*pace{},
 		circuits: map[string]*circuit{}, approvals: map[address.Address]*Approval{},
 		timers:    queue.NewTimers[any](wakeStep),
 		looks:     queue.NewGate[*sourceItem](maxFetches, maxFetchesPerHost),
@@ -475,9 +477,9 @@ func (d *Daemon) checkReady() {
 // on as they are; the others are looked at again.
 func (d *Daemon) install(keep func(old, now *node) bool) {
 	prog := d.engine.prog
+	clear(d.paces) // detectors may be others now
 	d.users = usersOf(prog)
 	d.askLimits()
-	now := time.Now()
 	var fresh []*sourceItem
 	var touched []*sinkItem
 	for _, a := range prog.graph.Nodes() {
@@ -487,7 +489,7 @@ func (d *Daemon) install(keep func(old, now *node) bool) {
 			it := d.sources[a]
 			switch {
 			case it == nil:
-				it = &sourceItem{addr: a, node: n, state: StateWaiting, since: now}
+				it = &sourceItem{node: n, state: StateWaiting}
 				d.sources[a] = it
 				d.untried++
 				fresh = append(fresh, it)
@@ -625,7 +627,7 @@ func (d *Daemon) showSource(s *scene, a address.Address) {
 	if row != nil {
 		s.ledger.Sources[a] = row
 	}
-	c := plan.Choice{Standing: it.standing, Problem: it.problem, Reason: it.reason, Value: it.fallback}
+	c := plan.Choice{Standing: it.standing, Problem: it.problem, Reason: it.had().reason, Value: it.had().fallback}
 	if row.Current() != nil {
 		c.Standing = plan.Accepted
 	}

@@ -117,7 +117,7 @@ func (d *Daemon) push(ctx context.Context, p Pushed) PushResult {
 		}
 		n = it.node
 		s = d.sceneOf(n)
-		accepted = timesAccepted(d.ledger.Sources[it.addr])
+		accepted = timesAccepted(d.ledger.Sources[it.addr()])
 	}); err != nil {
 		return PushResult{Outcome: PushBusy, Reason: "the daemon is stopping", After: time.Second}
 	}
@@ -233,7 +233,7 @@ func (d *Daemon) takeIn(p Pushed, key replayKeyType, same bool, durable chan<- b
 	}
 	s, _ := settingsOf(it.node)
 	it.sent = value
-	d.recordUrgent(&state.Document{Name: pushDocument(it.addr), Data: data, Sealed: s != nil && s.Sensitive}, func() {
+	d.recordUrgent(&state.Document{Name: pushDocument(it.addr()), Data: data, Sealed: s != nil && s.Sensitive}, func() {
 		durable <- true
 		// A newer one may be on its way. Under a flood one always is: this one is used all the same.
 		it.pushed = value

@@ -20,7 +20,6 @@ var nilValue = cty.NilVal
 
 // sourceItem is what the loop knows of one source beside its row in the ledger.
 type sourceItem struct {
-	addr address.Address
 	node *node
 
 	queued   bool   // it waits for a worker, or one looks
@@ -37,12 +36,8 @@ type sourceItem struct {
 	delay    time.Duration // that the detectors asked for last, 0 before they were asked
 	lastLook time.Time
 
-	detectors []providers.Detector
-	threshold int
-	debounce  time.Duration
-	window    time.Duration // of flapping
-	longest   time.Duration // back-off
-	settling  time.Time     // since when it is being written in place, zero if it is not
+	pace      *pace
+	settling  time.Time // since when it is being written in place, zero if it is not
 	stopWatch func()
 	watchable providers.Watcher
 
@@ -52,17 +47,64 @@ type sourceItem struct {
 
 	standing plan.Standing
 	problem  plan.Problem
-	reason   string
-	fallback cty.Value
 	state    string
-	since    time.Time // of the state
-	until    time.Time // of a deferral
 	identity string
+	trouble  *sourceTrouble // nil for one that never had any
 
-	lastSuccess, lastErrorTime             time.Time
-	lastError                              string
-	certificate                            time.Time
-	looks, changes, rejections, errorsSeen int64
+	lastSuccess    time.Time
+	looks, changes int64
+}
+
+// sourceTrouble is what there is to know of a source that was not always well.
+type sourceTrouble struct {
+	reason                 string
+	fallback               cty.Value
+	until                  time.Time // of a deferral
+	lastError              string
+	lastErrorTime          time.Time
+	certificate            time.Time // when it ends
+	rejections, errorsSeen int64
+}
+
+// had returns the trouble of a source, for reading.
+func (it *sourceItem) had() *sourceTrouble {
+	if it.trouble == nil {
+		return &noTrouble
+	}
+	return it.trouble
+}
+
+var noTrouble sourceTrouble
+
+// has returns the trouble of a source, for writing.
+func (it *sourceItem) has() *sourceTrouble {
+	if it.trouble == nil {
+		it.trouble = &sourceTrouble{}
+	}
+	return it.trouble
+}
+
+func (it *sourceItem) setReason(reason string) {
+	if it.had().reason != reason {
+		it.has().reason = reason
+	}
+}
+
+func (it *sourceItem) noteCertificate(ends time.Time) {
+	if !ends.IsZero() && !it.had().certificate.Equal(ends) {
+		it.has().certificate = ends
+	}
+}
+
+func (it *sourceItem) addr() address.Address { return it.node.addr }
+
+// pace is when a source is looked at. Sources with the same detectors share one.
+type pace struct {
+	detectors []providers.Detector
+	threshold int
+	debounce  time.Duration
+	window    time.Duration // of flapping
+	longest   time.Duration // back-off
 }
 
 // looked is what one look brought.
@@ -78,12 +120,13 @@ type looked struct {
 // prepareSources makes detectors, arms notifications and spreads out the first looks.
 func (d *Daemon) prepareSources(items []*sourceItem) {
 	for i, it := range items {
-		it.standing, it.problem, it.reason = plan.Nothing, plan.NoProblem, ""
-		it.detectors = d.detectorsOf(it.node)
-		it.threshold, it.debounce, it.window, it.longest = paceOf(it.detectors)
+		it.standing, it.problem = plan.Nothing, plan.NoProblem
+		it.setReason("")
+		it.pace = d.paceOf(it.node)
 		it.group = ""
 		if src := d.engine.prog.static(it.node); src != nil {
 			d.meet(it, src)
+			it.node.slim()
 		}
 		d.schedule(it, spread(i, len(items)))
 	}
@@ -93,13 +136,13 @@ func (d *Daemon) prepareSources(items []*sourceItem) {
 func (d *Daemon) meet(it *sourceItem, src providers.Source) {
 	it.group = hostOf(src)
 	if id, ok := src.(providers.Identifier); ok && it.node.static != nil {
-		it.identity = shownUnless(it.node.static.values, id.Identity())
+		it.identity = shownUnless(d.engine.prog.valuesOf(it.node, it.node.static), id.Identity())
 	}
 	if it.group != "" {
-		d.circuit(it.group, it.longest)
+		d.circuit(it.group, it.pace.longest)
 	}
 	w, ok := src.(providers.Watcher)
-	if ok && it.debounce > 0 && it.stopWatch == nil {
+	if ok && it.pace.debounce > 0 && it.stopWatch == nil {
 		it.watchable = w
 		d.rewatch(it)
 	}
@@ -107,14 +150,14 @@ func (d *Daemon) meet(it *sourceItem, src providers.Source) {
 
 // rewatch asks for notification where there is none.
 func (d *Daemon) rewatch(it *sourceItem) {
-	if it.watchable == nil || it.stopWatch != nil || d.isPaused(it.addr) != nil {
+	if it.watchable == nil || it.stopWatch != nil || d.isPaused(it.addr()) != nil {
 		return
 	}
 	stop, err := it.watchable.Watch(func(c providers.Change) {
 		d.post(func() { d.notified(it, c) })
 	})
 	if err != nil {
-		d.opts.logger().Warn("changes are not notified, only polled for", "address", it.addr.String(), "error", err.Error())
+		d.opts.logger().Warn("changes are not notified, only polled for", "address", it.addr().String(), "error", err.Error())
 		it.watchable = nil // until it is configured anew: each poll would say the same
 		return
 	}
@@ -129,12 +172,31 @@ func (d *Daemon) unwatch(it *sourceItem) {
 	it.watchable = nil
 }
 
-// detectorsOf returns a source's detectors: those it names, else the default of its kind.
-func (d *Daemon) detectorsOf(n *node) []providers.Detector {
+// paceOf returns when a source is looked at, after the detectors it names, else after the
+// default of its kind.
+func (d *Daemon) paceOf(n *node) *pace {
+	key := fmt.Sprint(n.detectors)
+	interval := providers.Duration("")
+	if s, ok := settingsOf(n); ok {
+		interval = s.Interval
+	}
+	if len(n.detectors) == 0 {
+		key = n.kind.Name + " " + string(interval)
+	}
+	if p := d.paces[key]; p != nil {
+		return p
+	}
+	p := &pace{detectors: d.detectorsOf(n, interval)}
+	p.unite()
+	d.paces[key] = p
+	return p
+}
+
+func (d *Daemon) detectorsOf(n *node, interval providers.Duration) []providers.Detector {
 	var out []providers.Detector
-	p := d.engine.prog
+	prog := d.engine.prog
 	for _, a := range n.detectors {
-		if m := p.nodes[a]; m != nil && m.static != nil && m.static.detector != nil {
+		if m := prog.nodes[a]; m != nil && m.static != nil && m.static.detector != nil {
 			out = append(out, m.static.detector)
 		}
 	}
@@ -146,12 +208,10 @@ func (d *Daemon) detectorsOf(n *node) []providers.Detector {
 		return out
 	}
 	values := cty.EmptyObjectVal
-	if n.static != nil && n.static.values.Type().HasAttribute("interval") {
-		values = cty.ObjectVal(map[string]cty.Value{"interval": n.static.values.GetAttr("interval")})
-	} else if s, ok := settingsOf(n); ok && s.Interval != "" {
-		values = cty.ObjectVal(map[string]cty.Value{"interval": cty.StringVal(string(s.Interval))})
+	if interval != "" {
+		values = cty.ObjectVal(map[string]cty.Value{"interval": cty.StringVal(string(interval))})
 	}
-	detector, diags := p.detector(kind, values, n.addr)
+	detector, diags := prog.detector(kind, values, n.addr)
 	if diags.HasErrors() {
 		d.opts.logger().Error("default detector cannot be made", "address", n.addr.String(), "error", diagnosticText(diags))
 		return out
@@ -176,23 +236,23 @@ func (p *program) detector(kind *providers.Kind, values cty.Value, a address.Add
 	return c.Detector(p.env(a))
 }
 
-// paceOf unites what detectors say beside their delays.
-func paceOf(list []providers.Detector) (threshold int, debounce, window, longest time.Duration) {
-	for _, det := range list {
-		if n := det.FailureThreshold(); threshold == 0 || n < threshold {
-			threshold = n
+// unite takes together what detectors say beside their delays.
+func (p *pace) unite() {
+	for _, det := range p.detectors {
+		if n := det.FailureThreshold(); p.threshold == 0 || n < p.threshold {
+			p.threshold = n
 		}
-		if n, ok := det.(providers.Notified); ok && (debounce == 0 || n.Debounce() < debounce) {
-			debounce = max(n.Debounce(), time.Nanosecond)
+		if n, ok := det.(providers.Notified); ok && (p.debounce == 0 || n.Debounce() < p.debounce) {
+			p.debounce = max(n.Debounce(), time.Nanosecond)
 		}
-		if p, ok := det.(providers.Paced); ok {
-			if m := p.BackoffMax(); longest == 0 || m < longest {
-				longest = m
+		if paced, ok := det.(providers.Paced); ok {
+			if m := paced.BackoffMax(); p.longest == 0 || m < p.longest {
+				p.longest = m
 			}
-			window = max(window, p.Window())
+			p.window = max(p.window, paced.Window())
 		}
 	}
-	return max(1, threshold), debounce, window, longest
+	p.threshold = max(1, p.threshold)
 }
 
 // schedule sets the time of the next look.
@@ -203,17 +263,17 @@ func (d *Daemon) schedule(it *sourceItem, wait time.Duration) {
 
 // reschedule asks the detectors when to look again. Without any, the source is read once.
 func (d *Daemon) reschedule(it *sourceItem, atLeast time.Duration) {
-	if len(it.detectors) == 0 && it.problem != plan.Failed {
+	if len(it.pace.detectors) == 0 && it.problem != plan.Failed {
 		it.due = time.Time{}
 		d.timers.Stop(it)
 		return
 	}
 	wait := d.nextDelay(it)
-	if row := d.ledger.Sources[it.addr]; row == nil || row.Failures == 0 {
+	if row := d.ledger.Sources[it.addr()]; row == nil || row.Failures == 0 {
 		it.delay = wait // what an adaptive interval goes on from: no back-off, no first or told look
 	}
 	if it.problem == plan.Limited {
-		wait = min(wait, max(0, time.Until(it.until)))
+		wait = min(wait, max(0, time.Until(it.had().until)))
 	}
 	if c := d.circuits[it.group]; c != nil {
 		if left, first := c.left(it, time.Now()); first {
@@ -227,13 +287,13 @@ func (d *Daemon) reschedule(it *sourceItem, atLeast time.Duration) {
 const onceBackoff = 5 * time.Minute
 
 func (d *Daemon) nextDelay(it *sourceItem) time.Duration {
-	row := d.ledger.Sources[it.addr]
+	row := d.ledger.Sources[it.addr()]
 	h := providers.History{Now: time.Now(), Current: it.delay, Random: rand.Float64()}
 	if row != nil {
 		h.Changes, h.Failures = row.Changes, row.Failures
 	}
 	wait := time.Duration(-1)
-	for _, det := range it.detectors {
+	for _, det := range it.pace.detectors {
 		if w := det.Delay(h); wait < 0 || w < wait {
 			wait = w
 		}
@@ -266,8 +326,8 @@ func (d *Daemon) notified(it *sourceItem, c providers.Change) {
 	if it.settling.IsZero() {
 		it.settling = now
 	}
-	wait := it.debounce
-	if since := now.Sub(it.settling); since > settleTimes*it.debounce {
+	wait := it.pace.debounce
+	if since := now.Sub(it.settling); since > settleTimes*it.pace.debounce {
 		wait = 0
 	}
 	if it.queued {
@@ -286,8 +346,8 @@ func (d *Daemon) ask(it *sourceItem) {
 	switch {
 	case it.gone || d.stopping:
 		return
-	case d.isPaused(it.addr) != nil:
-		d.sourceState(it, StatePaused, pauseReason(d.isPaused(it.addr)))
+	case d.isPaused(it.addr()) != nil:
+		d.sourceState(it, StatePaused, pauseReason(d.isPaused(it.addr())))
 		d.timers.Stop(it)
 		it.due = time.Time{}
 		return
@@ -320,7 +380,7 @@ func (d *Daemon) look(it *sourceItem) {
 // glances reports whether a source is first only asked whether anything changed since: it
 // depends on nothing that moves, and what was accepted need not be judged again.
 func (d *Daemon) glances(it *sourceItem) (validator string, ok bool) {
-	row := d.ledger.Sources[it.addr]
+	row := d.ledger.Sources[it.addr()]
 	if it.judged == "" || it.pushed != nil || it.problem != plan.NoProblem || row.Current() == nil || row.Judged != it.judged || row.Validator == "" || row.Failures > 0 {
 		return "", false
 	}
@@ -403,7 +463,7 @@ func (d *Daemon) glanced(it *sourceItem, n *node, group string) {
 // lookFully fetches, decodes and judges. What a glance has fetched is not fetched again.
 func (d *Daemon) lookFully(it *sourceItem, got *fetched) {
 	s := d.sceneOf(it.node)
-	s.judged, s.flap, s.fetched = it.judged, it.window, got
+	s.judged, s.flap, s.fetched = it.judged, it.pace.window, got
 	s.poll = it.poll && it.pushed == nil
 	s.pushed = it.pushed
 	it.poll = false
@@ -504,7 +564,7 @@ func (d *Daemon) sawSource(r *looked) {
 
 // unchanged is the quick way for what polling mostly finds: nothing.
 func (d *Daemon) unchanged(it *sourceItem, l *look) bool {
-	row := d.ledger.Sources[it.addr]
+	row := d.ledger.Sources[it.addr()]
 	return l.Same && l.Err == "" && !l.Rejected && l.Blocked == "" && !l.Waiting && row != nil && row.Failures == 0 && row.Flap == nil &&
 		row.Validator == l.Validator && row.Judged == l.Judged && (l.Polled == "" || l.Polled == row.Polled) &&
 		it.problem == plan.NoProblem && it.standing == plan.Accepted && !l.Pushed
@@ -513,8 +573,8 @@ func (d *Daemon) unchanged(it *sourceItem, l *look) bool {
 // decideSource chooses the value in use and writes the choice down.
 func (d *Daemon) decideSource(it *sourceItem, r *looked) {
 	now := time.Now()
-	row := d.ledger.Sources[it.addr]
-	comp := plan.NewComputation(d.ledger, plan.NewLimits(d.limitsOf(it.addr, it.node.limits), d.ledger, now), now, false)
+	row := d.ledger.Sources[it.addr()]
+	comp := plan.NewComputation(d.ledger, plan.NewLimits(d.limitsOf(it.addr(), it.node.limits), d.ledger, now), now, false)
 	known := row != nil && r.look.Fresh != nil && wasRejected(row, r.look.Fresh.Blob)
 	choice := comp.Source(r.look.SourceObservation)
 	p := comp.Plan(nil)
@@ -528,7 +588,7 @@ func (d *Daemon) decideSource(it *sourceItem, r *looked) {
 	b := &state.Batch{}
 	if change.Row != nil {
 		b.Sources, b.Blobs = append(b.Sources, change.Row), change.Blobs
-		d.ledger.Sources[it.addr] = change.Row
+		d.ledger.Sources[it.addr()] = change.Row
 	}
 	for name, counter := range p.Shared {
 		b.Shared = map[string]state.Counter{name: counter}
@@ -539,18 +599,18 @@ func (d *Daemon) decideSource(it *sourceItem, r *looked) {
 	}
 	if r.push != nil && it.sent == r.push && change.Pushed {
 		it.sent = nil
-		b.DeleteDocuments = append(b.DeleteDocuments, pushDocument(it.addr))
+		b.DeleteDocuments = append(b.DeleteDocuments, pushDocument(it.addr()))
 	}
 	if choice.Read {
 		snapshot := change.Row.Current()
 		b.History = append(b.History, state.Entry{
-			Address: it.addr, Time: now, Action: "accept", Cause: change.Version,
+			Address: it.addr(), Time: now, Action: "accept", Cause: change.Version,
 			Revision: change.Row.Accepted, Size: snapshot.Size, Hash: snapshot.Blob,
 		})
 		it.changes++
 		version := change.Version
 		d.record(b)
-		d.afterCommit(func() { d.engine.emit(Accepted{Address: it.addr, Version: version}) })
+		d.afterCommit(func() { d.engine.emit(Accepted{Address: it.addr(), Version: version}) })
 	} else {
 		d.record(b)
 	}
@@ -575,26 +635,29 @@ func (d *Daemon) noteSource(it *sourceItem, l *look, c plan.Choice, known bool) 
 		it.identity = l.Identity
 	}
 	it.judged = l.Judged
-	it.until = c.Until
-	row := d.ledger.Sources[it.addr]
+	it.noteCertificate(l.certificateEnds)
+	if !it.had().until.Equal(c.Until) {
+		it.has().until = c.Until
+	}
+	row := d.ledger.Sources[it.addr()]
 	to, reason := StateOK, c.Reason
 	switch c.Problem {
 	case plan.Failed:
-		it.errorsSeen++
-		it.lastError, it.lastErrorTime = c.Reason, now
+		it.has().errorsSeen++
+		it.trouble.lastError, it.trouble.lastErrorTime = c.Reason, now
 		to = StateFailing
-		if row != nil && row.Failures >= it.threshold {
+		if row != nil && row.Failures >= it.pace.threshold {
 			to = StateDegraded
 		}
 	case plan.Rejected:
 		to = StateRejected
 		if !known {
-			it.rejections++
+			it.has().rejections++
 			version := ""
 			if l.Fresh != nil {
 				version = l.Fresh.Version
 			}
-			d.engine.emit(Rejected{Address: it.addr, Version: version, Reason: joinSentences(rejections(l.Checks))})
+			d.engine.emit(Rejected{Address: it.addr(), Version: version, Reason: joinSentences(rejections(l.Checks))})
 		}
 		it.lastSuccess = now
 	case plan.Limited:
@@ -614,10 +677,10 @@ func (d *Daemon) noteSource(it *sourceItem, l *look, c plan.Choice, known bool) 
 // sourceState notes the state of a source and tells of it when it changes.
 func (d *Daemon) sourceState(it *sourceItem, to, reason string) {
 	from := it.state
-	it.state, it.reason = to, reason
+	it.state = to
+	it.setReason(reason)
 	if from != to {
-		it.since = time.Now()
-		d.engine.emit(SourceState{Address: it.addr, From: from, To: to, Reason: reason})
+		d.engine.emit(SourceState{Address: it.addr(), From: from, To: to, Reason: reason})
 	}
 }
 
@@ -628,16 +691,18 @@ func (d *Daemon) newStanding(it *sourceItem, c plan.Choice, read bool) {
 	if c.Standing == plan.Candidate {
 		it.standing = plan.Accepted
 	}
-	it.fallback = nilValue
+	if it.trouble != nil {
+		it.trouble.fallback = nilValue
+	}
 	if c.Standing == plan.Fallback {
-		it.fallback = c.Value
+		it.has().fallback = c.Value
 	}
 	stale := (problem == plan.Failed) != (it.problem == plan.Failed)
 	other := it.standing == plan.Nothing && problem != it.problem // what its users say of it
 	if !read && before == it.standing && !other && !(stale && it.node.readsAttribute("stale")) {
 		return
 	}
-	d.wakeUsers(it.addr, causeInput)
+	d.wakeUsers(it.addr(), causeInput)
 }
 
 // wakeUsers lets everything that depends on a source or sink look again.
@@ -665,7 +730,7 @@ func (d *Daemon) afterLook(it *sourceItem, atLeast time.Duration) {
 		it.again = false
 		// A noisy neighbour never shortens a back-off; a local file is cheap to look at.
 		if it.problem != plan.Failed || it.group == "" {
-			d.schedule(it, it.debounce)
+			d.schedule(it, it.pace.debounce)
 			return
 		}
 	}
@@ -680,9 +745,9 @@ func (d *Daemon) forgetSource(it *sourceItem) {
 	if !it.tried {
 		d.untried--
 	}
-	delete(d.sources, it.addr)
-	if d.ledger.Sources[it.addr] != nil {
-		delete(d.ledger.Sources, it.addr)
-		d.record(&state.Batch{DeleteSources: []address.Address{it.addr}, DeleteDocuments: []string{pushDocument(it.addr)}})
+	delete(d.sources, it.addr())
+	if d.ledger.Sources[it.addr()] != nil {
+		delete(d.ledger.Sources, it.addr())
+		d.record(&state.Batch{DeleteSources: []address.Address{it.addr()}, DeleteDocuments: []string{pushDocument(it.addr())}})
 	}
 }

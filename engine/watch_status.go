@@ -41,15 +41,15 @@ func (d *Daemon) status() *Status {
 
 func (d *Daemon) sourceStatus(it *sourceItem) *SourceStatus {
 	s := &SourceStatus{
-		Address: it.addr, Kind: it.addr.Kind, Identity: it.identity, State: it.state, Reason: it.reason,
-		LastLook: it.lastLook, LastSuccess: it.lastSuccess, LastError: it.lastError, LastErrorTime: it.lastErrorTime,
-		NextLook: it.due, CertificateEnds: it.certificate,
-		Looks: it.looks, Changes: it.changes, Rejections: it.rejections, Errors: it.errorsSeen,
+		Address: it.addr(), Kind: it.node.addr.Kind, Identity: it.identity, State: it.state, Reason: it.had().reason,
+		LastLook: it.lastLook, LastSuccess: it.lastSuccess, LastError: it.had().lastError, LastErrorTime: it.had().lastErrorTime,
+		NextLook: it.due, CertificateEnds: it.had().certificate,
+		Looks: it.looks, Changes: it.changes, Rejections: it.had().rejections, Errors: it.had().errorsSeen,
 	}
 	if it.queued {
 		s.NextLook = time.Now()
 	}
-	if row := d.ledger.Sources[it.addr]; row != nil {
+	if row := d.ledger.Sources[it.addr()]; row != nil {
 		s.Failures = row.Failures
 		if s.LastSuccess.IsZero() {
 			s.LastSuccess = row.LastSuccess

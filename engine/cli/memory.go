@@ -10,9 +10,10 @@ import (
 // Up to manyBlocks a command is over before collecting garbage often would save anything;
 // above, its memory matters more than a few hundred milliseconds.
 const (
-	manyBlocks  = 4000
-	fewGarbage  = 30
-	muchGarbage = 200
+	manyBlocks   = 4000
+	fewGarbage   = 30
+	leastGarbage = 20 // of a daemon
+	muchGarbage  = 200
 )
 
 // hurry trades memory for processor time, as long as it is not known how large the work is.
@@ -35,7 +36,7 @@ func economise(e *engine.Engine) {
 // the last word.
 func settleIn() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(fewGarbage)
+		debug.SetGCPercent(leastGarbage)
 	}
 	debug.FreeOSMemory()
 }
