@@ -24,14 +24,19 @@ func (p *program) check() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	p.affected()
 	vals := p.shown()
-	for _, wave := range p.waves {
-		var nodes []*node
-		for _, a := range wave {
-			if n := p.nodes[a]; n.dirty {
-				nodes = append(nodes, n)
-			} else {
+	if p.before != nil {
+		for _, a := range sortedKeys(p.before.warned) {
+			if n := p.nodes[a]; n != nil && !n.dirty {
 				diags = append(diags, p.before.warned[a]...)
 				p.warn(a, p.before.warned[a])
+			}
+		}
+	}
+	for _, level := range p.levels {
+		var nodes []*node
+		for _, n := range level {
+			if n.dirty {
+				nodes = append(nodes, n)
 			}
 		}
 		results := make([]checked, len(nodes))

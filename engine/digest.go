@@ -24,16 +24,16 @@ func equalNodes(a, b *node) bool { return a == b || a != nil && b != nil && a.di
 // of what it refers to that depends on no source. Instances of equal blocks are taken over
 // with their connections.
 func (p *program) digests() {
-	for _, wave := range p.waves {
-		p.sideBySide(len(wave), func(i int) {
-			n := p.nodes[wave[i]]
-			if n.digest != (digest{}) {
-				return
+	for _, level := range p.levels {
+		var nodes []*node
+		for _, n := range level {
+			if n.digest == (digest{}) {
+				nodes = append(nodes, n)
 			}
-			n.digest = p.digestOf(n)
-			if p.before != nil {
-				n.keepInstance(p.before.nodes[n.addr])
-			}
+		}
+		p.sideBySide(len(nodes), func(i int) {
+			nodes[i].digest = p.digestOf(nodes[i])
+			nodes[i].keepInstance(nodes[i].was)
 		})
 	}
 	p.forget()

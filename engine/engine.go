@@ -103,10 +103,15 @@ func load(opts Options, how loadOptions) (*Engine, hcl.Diagnostics) {
 		e.opts.Dir = "."
 	}
 	from, c := hclspec.LoadOptions{Stored: how.stored}, compileOptions{validate: how.validate, stored: how.stored}
-	if how.before != nil {
+	if how.before != nil && how.before.prog.sound {
 		from.Previous, c.before = how.before.spec, how.before.prog
 	}
 	spec, diags := hclspec.LoadWith(e.opts.Dir, from)
+	if c.before != nil && !c.before.bears(spec) {
+		// Every block is to be compiled, also those whose syntax was let go of.
+		c.before, from.Previous = nil, nil
+		spec, diags = hclspec.LoadWith(e.opts.Dir, from)
+	}
 	e.spec = spec
 	if diags.HasErrors() && len(spec.Files) == 0 {
 		return e, diags

@@ -28,6 +28,7 @@ type program struct {
 	sorted    []*node // by address
 	graph     *graph.Graph[address.Address]
 	waves     [][]address.Address
+	levels    [][]*node               // the same
 	files     hclspec.FunctionOptions // without OnRead
 	functions map[string]function.Function
 	variables map[string]cty.Value
@@ -78,10 +79,13 @@ type node struct {
 	digest digest     // identity of what it means, beside the data of sources
 	files  *fileReads // what it reads by functions, or as a rule; nil for nothing
 
-	declared any  // where it comes from: the declaration of the Spec
-	fresh    bool // made in this compilation, not taken over
-	dirty    bool // checked in this compilation
-	seen     bool // shown is set, or there is nothing to show
+	place    int   // among the sorted nodes, and in the graph
+	was      *node // of the program before, nil if there is none; while this one is made
+	next     *node // of the program after; while that one is made
+	declared any   // where it comes from: the declaration of the Spec
+	fresh    bool  // made in this compilation, not taken over
+	dirty    bool  // checked in this compilation
+	seen     bool  // shown is set, or there is nothing to show
 }
 
 // expression is one expression of a node and what it refers to. A node has few of them, so a
@@ -136,7 +140,9 @@ func compile(spec *hclspec.Spec, opts Options, c compileOptions) (*program, hcl.
 			p.environ[k] = v
 		}
 	}
-	p.takeOver(c.before)
+	if c.before != nil {
+		p.before, p.found = c.before, map[hclspec.Read]hclspec.Found{}
+	}
 	files := p.files
 	files.OnRead = p.reads.note
 	p.functions = hclspec.Functions(files)
@@ -186,7 +192,7 @@ func (p *program) declare() hcl.Diagnostics {
 		memory = memory[1:]
 		p.nodes[a] = n
 		if !p.again(n, a, declared) {
-			*n = node{addr: a, declared: declared, fresh: true}
+			*n = node{addr: a, declared: declared, fresh: true, was: n.was}
 		}
 		return n
 	}
@@ -218,8 +224,9 @@ func (p *program) declare() hcl.Diagnostics {
 		n.rng, n.kind, n.block = b.DefRange, kind, block
 	}
 	p.sort()
+	p.graph.Grow(len(p.sorted))
 	for _, n := range p.sorted {
-		p.graph.Add(n.addr)
+		n.place = p.graph.Add(n.addr)
 	}
 	return diags
 }
@@ -240,31 +247,47 @@ func words(typ string) string { return strings.ReplaceAll(typ, "_", " ") }
 func (p *program) connect() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, n := range p.sorted {
-		if !n.fresh && !p.leadsSomewhere(n) {
-			n.unlink()
-		}
-		if n.fresh {
+		switch {
+		case n.fresh:
 			diags = append(diags, p.connectNode(n)...)
-		}
-		for _, r := range n.refs {
-			target := p.nodes[r.Target]
-			if r.Target.IsZero() || target == nil {
-				continue
-			}
-			p.graph.Connect(n.addr, r.Target)
-			if r.Target.Type == address.Source {
-				target.noteRead(r)
-			}
-		}
-		for _, list := range n.named() {
-			for _, target := range list {
-				if p.nodes[target] != nil {
-					p.graph.Connect(n.addr, target)
-				}
-			}
+			p.link(n)
+		case !p.link(n):
+			// Something is gone that it refers to: resolving again says what is wrong.
+			n.unlink()
+			diags = append(diags, p.connectNode(n)...)
+			p.link(n)
 		}
 	}
 	return diags
+}
+
+// link makes the edges of a node, and reports whether everything is there that it refers to.
+func (p *program) link(n *node) bool {
+	all := true
+	for _, r := range n.refs {
+		if r.Target.IsZero() {
+			continue
+		}
+		target := p.nodes[r.Target]
+		if target == nil {
+			all = false
+			continue
+		}
+		p.graph.Link(n.place, target.place)
+		if r.Target.Type == address.Source {
+			target.noteRead(r)
+		}
+	}
+	for _, list := range n.named() {
+		for _, a := range list {
+			if target := p.nodes[a]; target != nil {
+				p.graph.Link(n.place, target.place)
+			} else {
+				all = false
+			}
+		}
+	}
+	return all
 }
 
 // named lists the addresses that the node names as such.
@@ -478,18 +501,21 @@ func (p *program) triggers(n *node, expr hcl.Expression, collect func(hcl.Expres
 // graph in which nothing waits for what is on it, so that all the rest can still be checked.
 func (p *program) order() hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	waves, cycle := p.graph.Waves()
+	levels, cycle := p.graph.Levels()
 	if cycle != nil {
 		diags = p.cycles(cycle)
 		for _, a := range cycle.Nodes {
 			p.nodes[a].cyclic = true
 		}
-		waves, _ = p.graph.Without(cycle.Nodes).Waves()
+		levels, _ = p.graph.Without(cycle.Nodes).Levels()
 	}
-	p.waves = waves
-	for _, wave := range waves {
-		for _, a := range wave {
-			p.reach(p.nodes[a])
+	p.waves, p.levels = make([][]address.Address, len(levels)), make([][]*node, len(levels))
+	for i, level := range levels {
+		p.waves[i], p.levels[i] = make([]address.Address, len(level)), make([]*node, len(level))
+		for j, place := range level {
+			n := p.sorted[place]
+			p.waves[i][j], p.levels[i][j] = n.addr, n
+			p.reach(n)
 		}
 	}
 	return diags
@@ -498,10 +524,11 @@ func (p *program) order() hcl.Diagnostics {
 // reach notes which sinks a node waits for and which sources it is made from.
 func (p *program) reach(n *node) {
 	n.sinks, n.sources = nil, nil
-	deps := p.graph.Dependencies(n.addr)
-	for _, d := range deps {
-		dep := p.nodes[d]
+	deps := p.graph.DependsOn(n.place)
+	for _, place := range deps {
+		dep := p.sorted[place]
 		dep.used = true
+		d := dep.addr
 		switch d.Type {
 		case address.Sink:
 			n.sinks = append(n.sinks, d)
@@ -515,7 +542,7 @@ func (p *program) reach(n *node) {
 		}
 		n.sources = append(n.sources, dep.sources...)
 	}
-	if len(deps) > 1 || len(n.sources) > 1 {
+	if len(n.sinks) > 1 || len(n.sources) > 1 {
 		n.sinks, n.sources = sortedOnce(n.sinks), sortedOnce(n.sources)
 	}
 }

@@ -25,21 +25,25 @@ import (
 // Two things outside of the configuration are looked at when a node is checked and not again
 // before: where links of a path lead, and whether a directory is there.
 
-// takeOver decides whether anything can be taken over. What every node depends on must be as it was.
-func (p *program) takeOver(before *program) {
-	if before == nil || !before.sound || p.validate || before.validate || before.spec.Dir != p.spec.Dir ||
-		!samePaths(before.spec.Settings.PathsRead, p.spec.Settings.PathsRead) ||
-		!samePaths(before.spec.Settings.PathsWrite, p.spec.Settings.PathsWrite) {
-		return
-	}
-	p.before, p.found = before, map[hclspec.Read]hclspec.Found{}
+// bears reports whether nodes can be taken over into a program of another Spec: what every one
+// of them depends on must be as it was.
+func (p *program) bears(spec *hclspec.Spec) bool {
+	return p.spec.Dir == spec.Dir && samePaths(p.spec.Settings.PathsRead, spec.Settings.PathsRead) &&
+		samePaths(p.spec.Settings.PathsWrite, spec.Settings.PathsWrite)
 }
 
 // forget lets go of the program before.
 func (p *program) forget() {
-	if p != nil {
-		p.before, p.found = nil, nil
+	if p == nil || p.before == nil {
+		return
 	}
+	for _, n := range p.before.sorted {
+		n.next = nil
+	}
+	for _, n := range p.sorted {
+		n.was = nil
+	}
+	p.before, p.found = nil, nil
 }
 
 // samePaths tells a list that confines to nothing from none.
@@ -51,10 +55,15 @@ func (p *program) again(n *node, a address.Address, declared any) bool {
 		return false
 	}
 	old := p.before.nodes[a]
-	if old == nil || old.declared != declared {
+	if old == nil {
+		return false
+	}
+	old.next = n
+	if n.was = old; old.declared != declared {
 		return false
 	}
 	*n = *old
+	n.was, n.next = old, nil
 	n.read, n.used, n.reread, n.fresh, n.dirty, n.cyclic = nil, false, false, false, false, false
 	return true
 }
@@ -66,14 +75,14 @@ func (p *program) sort() {
 	if p.before != nil {
 		old = make([]*node, 0, len(p.nodes))
 		for _, was := range p.before.sorted {
-			if n := p.nodes[was.addr]; n != nil {
-				old = append(old, n)
+			if was.next != nil {
+				old = append(old, was.next)
 			}
 		}
 	}
 	if len(old) < len(p.nodes) {
-		for a, n := range p.nodes {
-			if p.before == nil || p.before.nodes[a] == nil {
+		for _, n := range p.nodes {
+			if n.was == nil {
 				added = append(added, n)
 			}
 		}
@@ -89,23 +98,6 @@ func (p *program) sort() {
 		p.sorted = append(p.sorted, n)
 	}
 	p.sorted = append(p.sorted, added...)
-}
-
-// leadsSomewhere reports whether everything is declared that a node refers to.
-func (p *program) leadsSomewhere(n *node) bool {
-	for _, r := range n.refs {
-		if !r.Target.IsZero() && p.nodes[r.Target] == nil {
-			return false
-		}
-	}
-	for _, list := range n.named() {
-		for _, a := range list {
-			if p.nodes[a] == nil {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // unlink forgets what references were resolved to.
@@ -141,7 +133,7 @@ func (p *program) affected() {
 
 // touched reports whether a node is to be checked for its own sake.
 func (p *program) touched(n *node) bool {
-	if old := p.before.nodes[n.addr]; old != nil && old.files != nil && n.files != nil {
+	if old := n.was; old != nil && old.files != nil && n.files != nil {
 		known, later := p.moved(old.files)
 		if n.fresh || known || later {
 			n.files = p.renewed(old.files, later)

@@ -16,7 +16,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"tidegate/hclspec"
-	"tidegate/hclspec/address"
 )
 
 // Times of reloading.
@@ -240,11 +239,13 @@ func (e *Engine) stamp(out stamps) {
 			out[path] = stamp{info: info}
 		}
 	}
-	if entries, err := os.ReadDir(e.spec.Dir); err != nil {
+	if dir, err := os.Open(e.spec.Dir); err != nil {
 		one(e.spec.Dir)
 	} else {
-		for _, entry := range entries {
-			if name := entry.Name(); isConfiguration(name) {
+		names, _ := dir.Readdirnames(-1)
+		dir.Close()
+		for _, name := range names {
+			if isConfiguration(name) {
 				one(filepath.Join(e.spec.Dir, name))
 			}
 		}
@@ -311,27 +312,9 @@ func (d *Daemon) reconfigure(next *candidateConfig) {
 
 // runs lets the configuration run, and counts what changed by it.
 func (d *Daemon) runs(next *candidateConfig) Reloaded {
-	var ev Reloaded
-	old, now := d.engine.prog, next.engine.prog
-	for _, n := range now.sorted {
-		if n.addr.Type != address.Source && n.addr.Type != address.Sink {
-			continue
-		}
-		switch before := old.nodes[n.addr]; {
-		case before == nil:
-			ev.Added++
-		case !equalNodes(before, n):
-			ev.Changed++
-		}
-	}
-	for _, n := range old.sorted {
-		if (n.addr.Type == address.Source || n.addr.Type == address.Sink) && now.nodes[n.addr] == nil {
-			ev.Removed++
-		}
-	}
 	next.engine.store, next.engine.reader = d.engine.store, d.engine.reader
 	d.engine = next.engine
-	d.install(equalNodes)
+	ev := d.install(equalNodes)
 	d.saveConfiguration(next.document)
 	return ev
 }

@@ -20,7 +20,7 @@ import (
 func pairsInFiles(dir string, files int) error {
 	for i := range files {
 		for j := range perConfigFile {
-			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("in-%d-%d.json", i, j)), []byte(`{"v":1}`), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("in/%d-%d.json", i, j)), []byte(`{"v":1}`), 0o644); err != nil {
 				return err
 			}
 		}
@@ -41,7 +41,7 @@ func writePairs(dir string, file, version int) error {
 		if j == perConfigFile/2 {
 			n = version
 		}
-		fmt.Fprintf(&b, "source \"file\" \"s%d_%d\" {\n  path     = \"in-%d-%d.json\"\n  interval = \"1h\"\n}\n\n", file, j, file, j)
+		fmt.Fprintf(&b, "source \"file\" \"s%d_%d\" {\n  path     = \"in/%d-%d.json\"\n  interval = \"1h\"\n}\n\n", file, j, file, j)
 		fmt.Fprintf(&b, "sink \"file\" \"s%d_%d\" {\n  path    = \"out/%d-%d.json\"\n  content = jsonencode({ version = %d, value = source.file.s%d_%d.value })\n}\n\n", file, j, file, j, n, file, j)
 	}
 	return os.WriteFile(filepath.Join(dir, fmt.Sprintf("pairs-%d.hcl", file)), []byte(b.String()), 0o644)
@@ -99,8 +99,10 @@ func inStep(b *testing.B, d *engine.Daemon, sinks int) *engine.Status {
 func BenchmarkReload(b *testing.B) {
 	const files = 100
 	dir := b.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "out"), 0o755); err != nil {
-		b.Fatal(err)
+	for _, sub := range []string{"in", "out"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
+			b.Fatal(err)
+		}
 	}
 	if err := pairsInFiles(dir, files); err != nil {
 		b.Fatal(err)

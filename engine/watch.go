@@ -474,45 +474,55 @@ func (d *Daemon) checkReady() {
 }
 
 // install makes the running configuration's items. Those of before whose nodes are equal go
-// on as they are; the others are looked at again.
-func (d *Daemon) install(keep func(old, now *node) bool) {
+// on as they are; the others are looked at again. It counts what is new, other and gone.
+func (d *Daemon) install(keep func(old, now *node) bool) (ev Reloaded) {
 	prog := d.engine.prog
 	clear(d.paces) // detectors may be others now
 	d.users = usersOf(prog)
 	d.askLimits()
 	var fresh []*sourceItem
 	var touched []*sinkItem
-	for _, a := range prog.graph.Nodes() {
-		n := prog.nodes[a]
-		switch a.Type {
+	sources, sinks := 0, 0
+	for _, n := range prog.sorted {
+		switch n.addr.Type {
 		case address.Source:
-			it := d.sources[a]
+			sources++
+			it := d.sources[n.addr]
 			switch {
 			case it == nil:
 				it = &sourceItem{node: n, state: StateWaiting}
-				d.sources[a] = it
+				d.sources[n.addr] = it
 				d.untried++
+				ev.Added++
 				fresh = append(fresh, it)
 			case keep != nil && keep(it.node, n):
 				it.node = n
 			default:
 				d.unwatch(it)
 				it.node, it.judged, it.delay = n, "", 0
+				ev.Changed++
 				fresh = append(fresh, it)
 			}
 		case address.Sink:
-			it := d.sinks[a]
+			sinks++
+			it := d.sinks[n.addr]
 			switch {
 			case it == nil:
-				it = &sinkItem{addr: a, node: n, state: StateWaiting}
-				d.sinks[a] = it
+				it = &sinkItem{addr: n.addr, node: n, state: StateWaiting}
+				d.sinks[n.addr] = it
+				ev.Added++
 				touched = append(touched, it)
 			case keep != nil && keep(it.node, n) && !it.removed:
 				it.node = n
 			default:
 				d.unwatchSink(it)
+				if it.removed {
+					ev.Added++
+				} else {
+					ev.Changed++
+				}
 				it.node, it.removed = n, false
-				delete(d.approvals, a)
+				delete(d.approvals, n.addr)
 				touched = append(touched, it)
 			}
 		}
@@ -520,37 +530,37 @@ func (d *Daemon) install(keep func(old, now *node) bool) {
 	for _, it := range touched {
 		it.dirty = true
 	}
-	d.removeOthers()
+	if keep == nil || len(d.sources) > sources || len(d.sinks) > sinks {
+		ev.Removed = d.removeOthers()
+	}
 	d.prepareSources(fresh)
 	for _, it := range touched {
 		d.touch(it, causeStart)
 	}
 	d.publishReceivers()
+	return ev
 }
 
 // usersOf lists for each source and sink the sources and sinks that are to be looked at again
 // when it changes.
 func usersOf(p *program) map[address.Address][]address.Address {
-	out := map[address.Address][]address.Address{}
-	for _, a := range p.graph.Nodes() {
-		if a.Type != address.Source && a.Type != address.Sink {
+	out := make(map[address.Address][]address.Address, len(p.sorted)/2)
+	for _, n := range p.sorted {
+		if n.addr.Type != address.Source && n.addr.Type != address.Sink {
 			continue
 		}
-		n := p.nodes[a]
-		seen := map[address.Address]bool{}
-		add := func(list []address.Address) {
-			for _, b := range list {
-				if !seen[b] {
-					seen[b] = true
-					out[b] = append(out[b], a)
-				}
+		all := [][]address.Address{n.sources, n.sinks} // of each, every one once
+		if len(n.rules) > 0 {
+			more := slices.Concat(n.sources, n.sinks)
+			for _, r := range n.rules {
+				more = slices.Concat(more, p.nodes[r].sources, p.nodes[r].sinks)
 			}
+			all = [][]address.Address{sortedOnce(more)}
 		}
-		add(n.sources)
-		add(n.sinks)
-		for _, r := range n.rules {
-			add(p.nodes[r].sources)
-			add(p.nodes[r].sinks)
+		for _, list := range all {
+			for _, a := range list {
+				out[a] = append(out[a], n.addr)
+			}
 		}
 	}
 	return out

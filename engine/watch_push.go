@@ -21,8 +21,8 @@ import (
 func (d *Daemon) publishReceivers() {
 	out := &Receivers{Sources: map[string]*Receiver{}, Detectors: map[string]*Receiver{}}
 	prog := d.engine.prog
-	for _, a := range prog.graph.Nodes() {
-		n := prog.nodes[a]
+	for _, n := range prog.sorted {
+		a := n.addr
 		if n.static == nil {
 			continue
 		}

@@ -11,12 +11,13 @@ import (
 )
 
 // removeOthers ends what is no longer declared: sources are forgotten, sinks follow their
-// on_destroy.
-func (d *Daemon) removeOthers() {
+// on_destroy. It returns how many of those are that ran.
+func (d *Daemon) removeOthers() (n int) {
 	prog := d.engine.prog
 	for _, a := range sortedKeys(d.sources) {
 		if prog.nodes[a.Block()] == nil {
 			d.forgetSource(d.sources[a])
+			n++
 		}
 	}
 	for _, a := range sortedKeys(d.ledger.Sources) {
@@ -35,6 +36,9 @@ func (d *Daemon) removeOthers() {
 		if prog.nodes[a.Block()] != nil || it.removed {
 			continue
 		}
+		if it.node != nil {
+			n++
+		}
 		it.removed, it.node = true, nil
 		d.unwatchSink(it)
 		d.timers.Stop(it)
@@ -42,6 +46,7 @@ func (d *Daemon) removeOthers() {
 			d.decideRemoval(it)
 		}
 	}
+	return n
 }
 
 // decideRemoval forgets a removed sink, or deletes its target once somebody allowed that.

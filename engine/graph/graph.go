@@ -20,9 +20,9 @@ type Graph[K comparable] struct {
 	compare func(a, b K) int
 	ids     map[K]int
 	keys    []K
-	deps    [][]int // by id: what it depends on
-	users   [][]int // by id: what depends on it
-	edges   map[edge]struct{}
+	deps    [][]int           // by id: what it depends on
+	users   [][]int           // by id: what depends on it
+	edges   map[edge]struct{} // beside the first few of each node
 }
 
 type edge struct{ from, to int }
@@ -37,10 +37,17 @@ func New[K comparable](compare func(a, b K) int) *Graph[K] {
 	}
 }
 
-// Add makes node part of the graph. Adding it again changes nothing.
-func (g *Graph[K]) Add(node K) { g.add(node) }
+// Grow makes room for n nodes more.
+func (g *Graph[K]) Grow(n int) {
+	if len(g.keys) == 0 {
+		g.ids = make(map[K]int, n)
+	}
+	g.keys, g.deps, g.users = slices.Grow(g.keys, n), slices.Grow(g.deps, n), slices.Grow(g.users, n)
+}
 
-func (g *Graph[K]) add(node K) int {
+// Add makes node part of the graph and returns its place: how many were added before it.
+// Adding it again changes nothing.
+func (g *Graph[K]) Add(node K) int {
 	if id, ok := g.ids[node]; ok {
 		return id
 	}
@@ -54,14 +61,26 @@ func (g *Graph[K]) add(node K) int {
 
 // Connect says that from depends on to, and adds the nodes that are new.
 // Connecting the same two again changes nothing. A node connected to itself is a cycle.
-func (g *Graph[K]) Connect(from, to K) {
-	e := edge{g.add(from), g.add(to)}
-	if _, ok := g.edges[e]; ok {
+func (g *Graph[K]) Connect(from, to K) { g.Link(g.Add(from), g.Add(to)) }
+
+// few dependencies are searched faster than a map is.
+const few = 16
+
+// Link is Connect by the places of nodes that were added.
+func (g *Graph[K]) Link(from, to int) {
+	deps := g.deps[from]
+	if slices.Contains(deps[:min(few, len(deps))], to) {
 		return
 	}
-	g.edges[e] = struct{}{}
-	g.deps[e.from] = append(g.deps[e.from], e.to)
-	g.users[e.to] = append(g.users[e.to], e.from)
+	if len(deps) >= few {
+		e := edge{from, to}
+		if _, ok := g.edges[e]; ok {
+			return
+		}
+		g.edges[e] = struct{}{}
+	}
+	g.deps[from] = append(deps, to)
+	g.users[to] = append(g.users[to], from)
 }
 
 // Without returns a copy of the graph in which nothing depends on the given nodes. With the
@@ -107,6 +126,10 @@ func (g *Graph[K]) Nodes() []K {
 
 // Dependencies returns what node depends on directly, sorted.
 func (g *Graph[K]) Dependencies(node K) []K { return g.neighbours(node, g.deps) }
+
+// DependsOn returns the places of what the node at a place depends on directly, in no
+// particular order. The slice is the graph's own.
+func (g *Graph[K]) DependsOn(place int) []int { return g.deps[place] }
 
 // Dependents returns what depends on node directly, sorted.
 func (g *Graph[K]) Dependents(node K) []K { return g.neighbours(node, g.users) }

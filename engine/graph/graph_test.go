@@ -170,7 +170,7 @@ func TestLongChain(t *testing.T) {
 	}
 }
 
-func edgeCount(g *Graph[int]) int { return len(g.edges) }
+func edgeCount(g *Graph[int]) int { return edgesOf(g) }
 
 func chain(n int) *Graph[int] {
 	g := New(cmp.Compare[int])
@@ -245,5 +245,27 @@ func TestWithoutTheNodesOfCycles(t *testing.T) {
 	}
 	if diff := gocmp.Diff([][]string{{"b", "c", "d", "e", "g", "x"}, {"a", "f"}}, waves); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// edgesOf counts the edges.
+func edgesOf[K comparable](g *Graph[K]) int {
+	n := 0
+	for _, deps := range g.deps {
+		n += len(deps)
+	}
+	return n
+}
+
+// The few first dependencies of a node are searched otherwise than those that follow.
+func TestManyDependencies(t *testing.T) {
+	g := New(func(a, b int) int { return a - b })
+	for range 2 {
+		for i := range 3 * few {
+			g.Connect(-1, i)
+		}
+	}
+	if got := edgesOf(g); got != 3*few {
+		t.Errorf("%d edges", got)
 	}
 }

@@ -42,6 +42,19 @@ func (g *Graph[K]) order() ([]int, *Cycle[K]) {
 // members of one may be worked on at the same time. Each node is in the earliest
 // group that it can be in; groups are sorted. With a cycle there are no groups.
 func (g *Graph[K]) Waves() ([][]K, *Cycle[K]) {
+	levels, cycle := g.Levels()
+	if levels == nil {
+		return nil, cycle
+	}
+	out := make([][]K, len(levels))
+	for i, level := range levels {
+		out[i] = g.keysOf(level)
+	}
+	return out, nil
+}
+
+// Levels is Waves with the places of nodes.
+func (g *Graph[K]) Levels() ([][]int, *Cycle[K]) {
 	sorted, rank := g.ranks()
 	missing := g.missing()
 	var wave []int // ranks
@@ -50,20 +63,20 @@ func (g *Graph[K]) Waves() ([][]K, *Cycle[K]) {
 			wave = append(wave, r)
 		}
 	}
-	var out [][]K
+	var out [][]int
 	done := 0
 	for len(wave) > 0 {
 		var next []int
-		keys := make([]K, len(wave))
+		level := make([]int, len(wave))
 		for i, r := range wave {
-			keys[i] = g.keys[sorted[r]]
+			level[i] = sorted[r]
 			for _, user := range g.users[sorted[r]] {
 				if missing[user]--; missing[user] == 0 {
 					next = append(next, rank[user])
 				}
 			}
 		}
-		out = append(out, keys)
+		out = append(out, level)
 		done += len(wave)
 		slices.Sort(next)
 		wave = next
