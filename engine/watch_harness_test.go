@@ -19,12 +19,13 @@ import (
 // daemon is a real daemon over a module's directory, in this process.
 type daemon struct {
 	*engine.Daemon
-	m      *module
-	stop   context.CancelFunc
-	ended  chan error
-	mutex  sync.Mutex
-	seen   []engine.Event
-	change chan struct{} // closed and renewed at each event
+	m       *module
+	started string // what was said of the configuration
+	stop    context.CancelFunc
+	ended   chan error
+	mutex   sync.Mutex
+	seen    []engine.Event
+	change  chan struct{} // closed and renewed at each event
 }
 
 // watch starts a daemon. It is stopped at the end of the test, if that has not happened.
@@ -56,7 +57,7 @@ func (m *module) prepareWatch(opts ...func(*engine.Options, *engine.WatchOptions
 	if inner == nil {
 		m.t.Fatalf("the daemon does not start: %s", diags)
 	}
-	d.Daemon = inner
+	d.Daemon, d.started = inner, texts(diags)
 	return d
 }
 

@@ -161,6 +161,12 @@ type decision struct {
 
 // render starts a worker that decides about a sink.
 func (d *Daemon) render(it *sinkItem) {
+	if it.removed { // while it waited
+		d.renders.Done("")
+		it.phase = idle
+		d.decideRemoval(it)
+		return
+	}
 	s := d.sceneOf(it.node)
 	limits := d.limits
 	n := it.node
@@ -216,7 +222,11 @@ func (d *Daemon) decided(it *sinkItem, x *decision) {
 	if d.stopping {
 		return
 	}
-	if !equalNodes(it.node, x.node) { // reconfigured or removed meanwhile
+	if it.removed { // meanwhile
+		d.decideRemoval(it)
+		return
+	}
+	if !equalNodes(it.node, x.node) { // reconfigured meanwhile
 		d.touch(it, causeStart)
 		return
 	}

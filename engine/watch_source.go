@@ -364,6 +364,10 @@ func (d *Daemon) ask(it *sourceItem) {
 
 // look starts a worker that looks at a source.
 func (d *Daemon) look(it *sourceItem) {
+	if it.gone { // while it waited
+		d.looks.Done(it.group)
+		return
+	}
 	it.looking, it.again = true, false
 	if it.spared {
 		// It fails like the others of its host, and knows it without asking.
