@@ -30,6 +30,7 @@ type scene struct {
 	poll    bool          // look at the origin, whatever was pushed
 	flap    time.Duration // window within which a value that goes back and forth is held
 	seeds   []seed        // sinks that this one depends on
+	early   bool          // one of them is not finished
 }
 
 // seed is what a sink's decision must know of one that it depends on.

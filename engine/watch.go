@@ -664,6 +664,7 @@ func (d *Daemon) showSink(s *scene, a address.Address) {
 	}
 	w := it.waiting
 	if w == nil && it.busy() {
+		s.early = true
 		w = &plan.Wait{Kind: plan.BlockedBy, On: a.String(), Reason: fmt.Sprintf("it waits for %s, which is not finished", a)}
 	}
 	s.seeds = append(s.seeds, seed{a, it.wanted, w})

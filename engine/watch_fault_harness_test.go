@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tidegate/engine"
+	"tidegate/hclspec/decode"
 	"tidegate/providers"
 	"tidegate/providers/all"
 )
@@ -44,6 +45,9 @@ type simTarget struct {
 	tried  []simWrite
 	inside int
 	most   int // writes at the same time
+
+	reading time.Duration // that it takes to look at a readable one
+	wakes   map[*func(providers.Change)]bool
 }
 
 type simWrite struct {
@@ -64,8 +68,9 @@ type simSourceConfig struct {
 }
 
 type simSinkConfig struct {
-	Name  string  `hcl:"name"`
-	Value *string `hcl:"value,optional"`
+	Name     string  `hcl:"name"`
+	Value    *string `hcl:"value,optional"`
+	Readable bool    `hcl:"readable,optional"`
 }
 
 func (w *sim) registry(t testing.TB) *providers.Registry {
@@ -86,6 +91,9 @@ func (w *sim) registry(t testing.TB) *providers.Registry {
 				s := &simSink{world: w, name: c.Name}
 				if c.Value != nil {
 					s.value = *c.Value
+				}
+				if c.Readable {
+					return &simReadable{s}, nil
 				}
 				return s, nil
 			}))
@@ -264,6 +272,50 @@ func (s *simSink) Write(ctx context.Context, d providers.Delivery) error {
 func simulate(t *testing.T, f func(t *testing.T, w *sim)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { f(t, newSim()) })
+}
+
+// simReadable is a target that can be looked at, and tells when it may have changed.
+type simReadable struct{ *simSink }
+
+func (s *simReadable) Read(context.Context) (providers.Observed, error) {
+	w := s.world
+	w.mutex.Lock()
+	g := w.target(s.name)
+	slow := g.reading
+	w.mutex.Unlock()
+	time.Sleep(slow)
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if len(g.got) == 0 {
+		return providers.Observed{}, nil
+	}
+	data := []byte(g.got[len(g.got)-1].value)
+	return providers.Observed{Exists: true, Data: data, Hash: decode.RawHash(data)}, nil
+}
+
+func (s *simReadable) Fingerprint() string { return decode.RawHash([]byte(s.value)) }
+func (s *simReadable) Content() []byte     { return []byte(s.value) }
+func (s *simReadable) Format() string      { return "" }
+
+func (s *simReadable) Watch(wake func(providers.Change)) (stop func(), err error) {
+	w := s.world
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	g := w.target(s.name)
+	if g.wakes == nil {
+		g.wakes = map[*func(providers.Change)]bool{}
+	}
+	g.wakes[&wake] = true
+	return func() { w.with(func() { delete(g.wakes, &wake) }) }, nil
+}
+
+// wake tells that a readable target may have changed.
+func (w *sim) wake(name string) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	for f := range w.target(name).wakes {
+		(*f)(providers.Replaced)
+	}
 }
 
 // watch starts a daemon among the fakes. It looks at its configuration on request alone, since

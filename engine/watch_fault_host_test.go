@@ -564,3 +564,59 @@ sink "sim" "out" {
 		d.awaitSink("sink.sim.out", engine.StateOK)
 	})
 }
+
+// A sink that is decided while what it depends on is looked at once more (our own write is told
+// of, too) is decided again when that is over. What it depends on did not move meanwhile.
+func TestWatchTriggerIsNotLostToANotification(t *testing.T) {
+	simulate(t, func(t *testing.T, w *sim) {
+		var crowd []string // more than are decided at the same time
+		for i := range 8 + 4*runtime.GOMAXPROCS(0) {
+			crowd = append(crowd, fmt.Sprint("crowd", i))
+		}
+		m := newModule(t, "main.hcl", simSources(`interval = "10s"`, "a")+`
+sink "sim" "file" {
+  name     = "file"
+  value    = tostring(source.sim.a.value.n)
+  readable = true
+}
+sink "sim" "reload" {
+  name     = "reload"
+  value    = "reload"
+  triggers = [sink.sim.file]
+}
+sink "sim" "after" {
+  name       = "after"
+  value      = tostring(source.sim.a.value.n)
+  depends_on = [sink.sim.reload]
+}`+strings.Join(each(strings.Join(crowd, " "), `
+sink "sim" %[1]q {
+  name     = %[1]q
+  value    = "x"
+  readable = true
+}`), ""))
+		d := w.watch(m)
+		pass(time.Minute)
+		hang := make(chan struct{})
+		w.with(func() {
+			w.target("file").hang = hang
+			for _, name := range crowd {
+				w.target(name).reading = 10 * time.Second
+			}
+		})
+		w.set("a", `{"n":2}`)
+		pass(12 * time.Second)
+		for _, name := range crowd {
+			w.wake(name)
+		}
+		pass(time.Second)
+		close(hang) // what the file triggers waits for its turn to be decided
+		pass(time.Second)
+		w.wake("file")
+		pass(time.Minute)
+		wantValues(t, "after", w.got("after"), "1", "2")
+		wantValues(t, "reload", w.got("reload"), "reload", "reload")
+		for _, name := range []string{"file", "reload", "after"} {
+			d.awaitSink("sink.sim."+name, engine.StateOK)
+		}
+	})
+}

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -316,6 +317,7 @@ func (m *module) serveAs(cmd *exec.Cmd) *service {
 	if cmd.Stderr == nil {
 		cmd.Stderr = s.log
 	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a tracer dies with who is traced
 	if err := cmd.Start(); err != nil {
 		m.t.Fatal(err)
 	}
@@ -357,7 +359,7 @@ func (s *service) over() bool {
 }
 
 func (s *service) kill() {
-	_ = s.cmd.Process.Kill()
+	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 	<-s.ended
 }
 

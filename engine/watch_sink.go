@@ -156,6 +156,7 @@ type decision struct {
 	exposed cty.Value
 	redact  *redactor
 	sink    providers.Sink
+	early   bool // something that it depends on was not finished
 	err     error
 }
 
@@ -208,7 +209,7 @@ func (s *scene) decide(ctx context.Context, n *node, limits map[string]plan.Limi
 	if x.change.Delivery != nil {
 		s.fill(ctx, n, x.r, x.change)
 	}
-	x.waits = s.compute.Waits(n.addr)
+	x.waits, x.early = s.compute.Waits(n.addr), s.early
 	x.exposed = x.r.exposed
 	x.redact = newRedactor(s.prog, &plan.Plan{Sinks: []*plan.SinkChange{x.change}})
 	// Nobody shows these any more, and the change may wait long.
@@ -254,6 +255,11 @@ func (d *Daemon) decided(it *sinkItem, x *decision) {
 		rec.save(b, row)
 	}
 	d.record(b)
+	if x.early && c.Action == plan.NoOp && c.Wait != nil {
+		it.dirty = true // what it depends on says when it has finished
+		d.settled(it)
+		return
+	}
 	if !d.withheld(it, c) {
 		d.dispatch(it, x)
 		return
