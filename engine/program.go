@@ -208,13 +208,14 @@ func (p *program) declare() hcl.Diagnostics {
 		n.rng, n.expr, n.out = o.DefRange, o.Expr, o
 	}
 	for _, b := range p.spec.Blocks {
+		n := add(b.Address, b)
+		if !n.fresh {
+			continue
+		}
 		kind := p.opts.Registry.Kind(string(b.Address.Type), b.Address.Kind)
 		if kind == nil {
 			diags = append(diags, p.unknownKind(b))
-			continue
-		}
-		n := add(b.Address, b)
-		if !n.fresh {
+			delete(p.nodes, b.Address)
 			continue
 		}
 		block, more := kind.Compile(b.Body, b.DefRange)

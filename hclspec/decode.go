@@ -43,9 +43,21 @@ var foreign = map[string]string{
 // A declaration is one thing that a file declares, decoded without a look at other files.
 // Exactly one of its parts is set, or none where the names are no names.
 type declaration struct {
-	thing any             // *Block, *Variable, *Local, *Output, or *hcl.Block for settings
-	names hcl.Diagnostics // what is wrong with its names
-	diags hcl.Diagnostics // what is wrong inside; not reported of a duplicate
+	thing any       // *Block, *Variable, *Local, *Output, or *hcl.Block for settings
+	wrong *mistakes // nil for none
+}
+
+// mistakes are kept as long as the declaration is: mostly there are none.
+type mistakes struct {
+	names  hcl.Diagnostics // what is wrong with its names
+	inside hcl.Diagnostics // and with the rest; not reported of a duplicate
+}
+
+func declared(thing any, names, inside hcl.Diagnostics) declaration {
+	if len(names)+len(inside) == 0 {
+		return declaration{thing: thing}
+	}
+	return declaration{thing, &mistakes{names, inside}}
 }
 
 func declare(b *hcl.Block) []declaration {
@@ -64,7 +76,7 @@ func declare(b *hcl.Block) []declaration {
 
 func declareBlock(b *hcl.Block) declaration {
 	if diags := validNames(b); diags.HasErrors() {
-		return declaration{names: diags}
+		return declared(nil, diags, nil)
 	}
 	return declaration{thing: &Block{
 		Address:  address.Of(address.Type(b.Type), b.Labels[0], b.Labels[1]),
@@ -81,11 +93,15 @@ type merger struct {
 }
 
 func (m *merger) declare(d declaration) hcl.Diagnostics {
-	diags := slices.Clip(d.names)
+	wrong := d.wrong
+	if wrong == nil {
+		wrong = &mistakes{}
+	}
+	diags := slices.Clip(wrong.names)
 	if diag := m.add(d.thing); diag != nil {
 		return append(diags, diag)
 	}
-	return append(diags, d.diags...)
+	return append(diags, wrong.inside...)
 }
 
 // add returns what is wrong with a second declaration of a name.

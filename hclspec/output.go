@@ -18,7 +18,7 @@ var outputSchema = &hcl.BodySchema{
 // declareOutput leaves Expr nil where the value is missing.
 func declareOutput(b *hcl.Block) declaration {
 	o := &Output{Name: b.Labels[0], DefRange: headerRange(b)}
-	d := declaration{thing: o, names: validNames(b)}
+	names := validNames(b)
 	content, diags := b.Body.Content(outputSchema)
 	diags = append(diags, decodeAttribute(content.Attributes, "description", &o.Description)...)
 	diags = append(diags, decodeAttribute(content.Attributes, "sensitive", &o.Sensitive)...)
@@ -37,18 +37,17 @@ func declareOutput(b *hcl.Block) declaration {
 			o.Preconditions = append(o.Preconditions, *c)
 		}
 	}
-	d.diags = diags
-	return d
+	return declared(o, names, diags)
 }
 
 func declareLocals(b *hcl.Block) []declaration {
 	attrs, diags := b.Body.JustAttributes()
-	out := []declaration{{names: diags}}
+	out := []declaration{declared(nil, diags, nil)}
 	for _, name := range sortedNames(attrs) {
 		attr := attrs[name]
 		if !hclsyntax.ValidIdentifier(name) {
-			out = append(out, declaration{names: hcl.Diagnostics{errorAt(attr.NameRange, "Invalid name",
-				"%q cannot be the name of a local value: it must start with a letter or underscore and hold only letters, digits, underscores and dashes.", name)}})
+			out = append(out, declared(nil, hcl.Diagnostics{errorAt(attr.NameRange, "Invalid name",
+				"%q cannot be the name of a local value: it must start with a letter or underscore and hold only letters, digits, underscores and dashes.", name)}, nil))
 			continue
 		}
 		out = append(out, declaration{thing: &Local{Name: name, Expr: attr.Expr, DefRange: attr.NameRange}})

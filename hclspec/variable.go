@@ -26,17 +26,17 @@ func declareVariable(b *hcl.Block) declaration {
 		Nullable:   true,
 		DefRange:   headerRange(b),
 	}
-	d := declaration{thing: v, names: validNames(b)}
+	names := validNames(b)
 	content, diags := b.Body.Content(variableSchema)
-	d.diags = append(diags, v.decodeAttributes(content.Attributes)...)
+	diags = append(diags, v.decodeAttributes(content.Attributes)...)
 	for _, inner := range content.Blocks {
 		c, condDiags := decodeCondition(inner)
-		d.diags = append(d.diags, condDiags...)
+		diags = append(diags, condDiags...)
 		if c != nil {
 			v.Validations = append(v.Validations, *c)
 		}
 	}
-	return d
+	return declared(v, names, diags)
 }
 
 func (v *Variable) decodeAttributes(attrs hcl.Attributes) hcl.Diagnostics {
