@@ -201,11 +201,17 @@ func (d *Daemon) lastGood(ctx context.Context, broken hcl.Diagnostics) (*Engine,
 // the block that names the state cannot be read, the default is not the one that is meant,
 // and a state that is not there is not made.
 func (e *Engine) mayHoldGood() bool {
+	if e.statePath == "" { // there are no files at all
+		e.statePath, _ = e.findState()
+	}
 	if _, err := os.Stat(e.statePath); err != nil {
 		return false
 	}
-	if e.opts.StatePath != "" || e.spec.Settings.State.Kind != "" {
+	switch {
+	case e.opts.StatePath != "" || e.spec.Settings.State.Kind != "":
 		return true
+	case e.spec.Unread():
+		return false
 	}
 	for name, f := range e.spec.Files {
 		if strings.HasSuffix(name, ".hcl") && stateBlock.Match(f.Bytes) {

@@ -241,9 +241,9 @@ func (p *program) build(out *evaluated, c *providers.Configured, a address.Addre
 
 func (p *program) env(a address.Address) providers.Env {
 	var stored func(string) ([]byte, bool)
-	if p.files.Stored != nil {
+	if files := p.files.Stored; files != nil {
 		stored = func(path string) ([]byte, bool) {
-			found, ok := p.files.Stored[hclspec.Read{Kind: hclspec.ReadRule, Path: path}]
+			found, ok := files[hclspec.Read{Kind: hclspec.ReadRule, Path: path}]
 			return found.Content, ok && found.OK
 		}
 	}

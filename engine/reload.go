@@ -313,7 +313,7 @@ func (d *Daemon) reconfigure(next *candidateConfig) {
 // runs lets the configuration run, and counts what changed by it.
 func (d *Daemon) runs(next *candidateConfig) Reloaded {
 	next.engine.store, next.engine.reader = d.engine.store, d.engine.reader
-	d.engine = next.engine
+	d.engine, d.broken, d.brokenDiags = next.engine, nil, nil
 	ev := d.install(equalNodes)
 	d.saveConfiguration(next.document)
 	return ev

@@ -159,7 +159,7 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 	e, diags := Load(ctx, d.opts)
 	d.engine = e
 	d.delivers = queue.NewGate[*sinkItem](e.opts.Parallelism, 0)
-	if e.statePath == "" || diags.HasErrors() && !e.mayHoldGood() {
+	if diags.HasErrors() && !e.mayHoldGood() || e.statePath == "" {
 		return nil, diags
 	}
 	if err := e.Lock(ctx); err != nil {

@@ -696,6 +696,28 @@ func TestBrokenStartWithoutALastGoodConfiguration(t *testing.T) {
 	}
 }
 
+// No files at all are no empty configuration.
+func TestStartWithoutFilesRunsTheLastGoodConfiguration(t *testing.T) {
+	m := newModule(t, "main.hcl", copyOfFile, "app.json", `{"v":1}`)
+	d := m.watch()
+	d.awaitFile("out.json", `{"v":1}`)
+	d.halt()
+	if err := os.Remove(m.path("main.hcl")); err != nil {
+		t.Fatal(err)
+	}
+	d = m.watch()
+	m.replace("app.json", `{"v":2}`)
+	d.awaitFile("out.json", `{"v":2}`)
+	if s := d.status().Reload; s.Success || !strings.Contains(s.Error, "No configuration files") {
+		t.Errorf("%+v", s)
+	}
+	m.write("main.hcl", copyOfFile)
+	d.mustReload()
+	if ev := events[engine.Reloaded](d); len(ev) != 1 || ev[0].Err != "" || ev[0].Changed+ev[0].Added+ev[0].Removed != 0 {
+		t.Errorf("%+v", ev)
+	}
+}
+
 // The default state is not meant where the block that names another cannot be read.
 func TestBrokenStartDoesNotTakeAnotherState(t *testing.T) {
 	m := newModule(t, "main.hcl", copyOfFile, "app.json", `{"v":1}`)

@@ -61,6 +61,11 @@ func (s *Spec) Sources() Stored {
 	return out
 }
 
+// Unread reports whether there are files of the configuration that could not be read.
+func (s *Spec) Unread() bool {
+	return slices.ContainsFunc(s.parsed, func(p *parsedFile) bool { return p.file == nil })
+}
+
 func absolute(path string) string {
 	abs, err := filepath.Abs(path)
 	if err != nil { // no working directory
