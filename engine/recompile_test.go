@@ -163,6 +163,59 @@ func TestReloadIsALoad(t *testing.T) {
 	t.Logf("%d good configurations", good)
 }
 
+// What random edits seldom come upon.
+func TestReloadIsALoadWhere(t *testing.T) {
+	registry, err := providers.NewRegistry(all.Kinds())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const reader = "source \"file\" \"r\" {\n  path = \"out\"\n}\n"
+	const writer = "sink \"file\" \"w\" {\n  path    = \"out\"\n  content = \"1\"\n}\n"
+	for name, tt := range map[string]struct{ fixed, before, after string }{
+		"a local is used for the first time":     {"locals { a = 1 }", "", "locals { b = local.a }"},
+		"a sink is used for the first time":      {writer, "", `output "p" { value = sink.file.w.path }`},
+		"a sink writes what a source reads":      {reader, "", writer},
+		"a sink no longer does":                  {reader, writer, ""},
+		"text is read of a source":               {reader, "", `output "t" { value = source.file.r.text }`},
+		"a cycle comes about":                    {"locals { a = try(local.b, 1) }\nlocals { c = 1 }", "locals { b = 1 }", "locals { b = local.a }"},
+		"a cycle through a file comes about":     {reader, writer, strings.Replace(writer, `"1"`, "source.file.r.text", 1)},
+		"a warning stays":                        {"source \"static\" \"s\" { value = 1 }\nsink \"file\" \"w\" {\n  path = \"out\"\n  content = env.API_TOKEN\n}\n", "", "locals { a = 1 }"},
+		"a second sink writes the path":          {writer, "", strings.Replace(writer, `"w"`, `"a"`, 1)},
+		"what is referred to is of another kind": {"output \"o\" { value = source.static.s.value }", `source "static" "s" { value = 1 }`, `source "env" "s" { names = ["HOME"] }`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			write := func(name, text string) {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			opts := Options{Dir: dir, Registry: registry, Environ: []string{"HOME=/", "API_TOKEN=x"}, Version: "0.1.0"}
+			write("fixed.hcl", tt.fixed)
+			write("other.hcl", tt.before)
+			before, diags := load(opts, loadOptions{})
+			if diags.HasErrors() {
+				t.Fatal(diags)
+			}
+			before.prog.digests()
+			write("other.hcl", tt.after)
+			again, diags := load(opts, loadOptions{before: before})
+			whole, want := load(opts, loadOptions{})
+			if d := cmp.Diff(listed(want), listed(diags)); d != "" {
+				t.Errorf("diagnostics (-whole +again):\n%s", d)
+			}
+			if want.HasErrors() {
+				return
+			}
+			again.prog.digests()
+			whole.prog.digests()
+			if d := cmp.Diff(described(whole.prog), described(again.prog)); d != "" {
+				t.Errorf("program (-whole +again):\n%s", d)
+			}
+		})
+	}
+}
+
 func listed(diags hcl.Diagnostics) []string {
 	var out []string
 	for _, d := range diags {

@@ -492,17 +492,17 @@ sink "file" "out" {
 
 // A rule's schema is configuration: when it changes, the accepted value is judged again.
 func TestReloadJudgesByANewSchema(t *testing.T) {
-	m := newModule(t, "main.hcl", `
-rule "schema" "app" { path = "schema.json" }
+	m := newModule(t, "conf/main.hcl", `
+rule "schema" "app" { path = "../schema.json" }
 source "file" "app" {
-  path  = "app.json"
+  path  = "../app.json"
   rules = [rule.schema.app]
 }
 sink "file" "out" {
-  path    = "out.json"
+  path    = "../out.json"
   content = jsonencode(source.file.app.value)
 }`, "app.json", `{"v":1}`, "schema.json", `{"type":"object"}`)
-	d := m.watch()
+	d := m.watch(func(o *engine.Options, _ *engine.WatchOptions) { o.Dir = m.path("conf") })
 	d.awaitFile("out.json", `{"v":1}`)
 	d.awaitSource("source.file.app", engine.StateOK)
 	m.write("schema.json", `{"type":"object","properties":{"v":{"minimum":5}}}`)

@@ -99,6 +99,9 @@ func (r *fileReader) stored(read Read) ([]byte, error) {
 }
 
 func (r *fileReader) fromDisk(read Read, shown string) ([]byte, error) {
+	if read.Kind == ReadRule {
+		return readRegular(read.Path)
+	}
 	abs, real, err := r.locate(shown)
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ const (
 	ReadFile   ReadKind = "file"   // by a function
 	ReadExists ReadKind = "exists" // by fileexists
 	ReadSet    ReadKind = "set"    // by fileset
-	ReadRule   ReadKind = "rule"   // by a rule; the package does not read it
+	ReadRule   ReadKind = "rule"   // by a rule, which knows itself where it may read
 )
 
 // Found is the outcome of a Read.
@@ -117,7 +117,7 @@ func (s Stored) readConfig(kind ReadKind, path string, into *bytes.Buffer) *hcl.
 	return nil
 }
 
-// Again repeats a read of a function, and returns what comes of it now.
+// Again repeats a read, or takes the first of a rule, and returns what comes of it.
 func (o FunctionOptions) Again(read Read) Found {
 	o.OnRead = nil
 	r := &fileReader{opts: o}
