@@ -37,6 +37,7 @@ type look struct {
 	class         providers.Class  // of Err, where the fetch failed
 	failedToFetch bool
 	fetched       *fetched      // by a glance
+	healed        []byte        // the accepted bytes, had again after they were lost
 	after         time.Duration // what the origin asked for before the next look
 
 	certificateEnds time.Time // of the origin, zero if it has none or did not answer
@@ -80,7 +81,11 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 		o.stored(ctx, l, row, settings.Sensitive)
 		return l
 	}
-	snapshot, err := o.obtain(ctx, l, n, ev.source, settings, row)
+	known := row
+	if o.scene != nil && o.scene.lost {
+		known = nil
+	}
+	snapshot, err := o.obtain(ctx, l, n, ev.source, settings, known)
 	if l.Waiting {
 		o.judge(ctx, l, n, ev, settings, row)
 		return l
@@ -110,7 +115,10 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 		if snapshot.NotModified && l.Validator == "" {
 			l.Validator = row.Validator
 		}
-		o.take(l, n, settings, snapshot, row.Current())
+		o.take(l, n, settings, snapshot, known.Current())
+		if known == nil && row.Current() != nil && l.Fresh != nil && l.Fresh.Blob == row.Current().Blob {
+			l.healed, l.Fresh, l.Value, l.Same = l.Data, nil, cty.NilVal, true
+		}
 		if l.Fresh != nil && l.Identity == mark.Redacted {
 			l.Fresh.Location = "" // it has chosen the decoder, and is not to be kept
 		}

@@ -24,13 +24,15 @@ type scene struct {
 	*observer
 	cache *valueCache
 
-	fetched *fetched      // what a glance brought, nil if nobody fetched yet
-	judged  string        // what judgedBy returned before, "" if it has to be asked
-	pushed  *pushedValue  // the newest value that was sent, nil if there is none or it was used
-	poll    bool          // look at the origin, whatever was pushed
-	flap    time.Duration // window within which a value that goes back and forth is held
-	seeds   []seed        // sinks that this one depends on
-	early   bool          // one of them is not finished
+	fetched *fetched          // what a glance brought, nil if nobody fetched yet
+	judged  string            // what judgedBy returned before, "" if it has to be asked
+	pushed  *pushedValue      // the newest value that was sent, nil if there is none or it was used
+	poll    bool              // look at the origin, whatever was pushed
+	flap    time.Duration     // window within which a value that goes back and forth is held
+	seeds   []seed            // sinks that this one depends on
+	early   bool              // one of them is not finished
+	lost    bool              // the accepted bytes of this source cannot be read: they are to be had again
+	unread  []address.Address // sources whose accepted bytes cannot be read
 }
 
 // seed is what a sink's decision must know of one that it depends on.
@@ -128,6 +130,7 @@ func (s *scene) standing(ctx context.Context, n *node) cty.Value {
 		if err != nil {
 			c.Standing, c.Reason = plan.Nothing, "the accepted value cannot be read: "+err.Error()
 			s.reasons[n.addr] = c.Reason
+			s.unread = append(s.unread, n.addr)
 		}
 		c.Value, l.text = v, text
 		s.choices[n.addr] = c

@@ -156,7 +156,8 @@ type decision struct {
 	exposed cty.Value
 	redact  *redactor
 	sink    providers.Sink
-	early   bool // something that it depends on was not finished
+	early   bool              // something that it depends on was not finished
+	unread  []address.Address // sources whose accepted bytes cannot be read
 	err     error
 }
 
@@ -209,7 +210,7 @@ func (s *scene) decide(ctx context.Context, n *node, limits map[string]plan.Limi
 	if x.change.Delivery != nil {
 		s.fill(ctx, n, x.r, x.change)
 	}
-	x.waits, x.early = s.compute.Waits(n.addr), s.early
+	x.waits, x.early, x.unread = s.compute.Waits(n.addr), s.early, s.unread
 	x.exposed = x.r.exposed
 	x.redact = newRedactor(s.prog, &plan.Plan{Sinks: []*plan.SinkChange{x.change}})
 	// Nobody shows these any more, and the change may wait long.
@@ -235,6 +236,9 @@ func (d *Daemon) decided(it *sinkItem, x *decision) {
 		d.sinkFailed(it, x.err.Error())
 		d.settled(it)
 		return
+	}
+	for _, a := range x.unread {
+		d.haveAgain(d.sources[a])
 	}
 	c := x.change
 	d.meetSink(it, x)

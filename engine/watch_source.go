@@ -29,6 +29,7 @@ type sourceItem struct {
 	again    bool // something told of a change while it was looked at
 	gone     bool // it is no longer declared
 	tried    bool
+	lost     bool   // its accepted bytes cannot be read
 	held     bool   // it brought something new while the state could not be written
 	poll     bool   // the next look is at the origin, whatever was sent
 	group    string // the host, which is spared while it fails
@@ -385,7 +386,7 @@ func (d *Daemon) look(it *sourceItem) {
 // depends on nothing that moves, and what was accepted need not be judged again.
 func (d *Daemon) glances(it *sourceItem) (validator string, ok bool) {
 	row := d.ledger.Sources[it.addr()]
-	if it.judged == "" || it.pushed != nil || it.problem != plan.NoProblem || row.Current() == nil || row.Judged != it.judged || row.Validator == "" || row.Failures > 0 {
+	if it.judged == "" || it.lost || it.pushed != nil || it.problem != plan.NoProblem || row.Current() == nil || row.Judged != it.judged || row.Validator == "" || row.Failures > 0 {
 		return "", false
 	}
 	s, ok := settingsOf(it.node)
@@ -468,6 +469,7 @@ func (d *Daemon) glanced(it *sourceItem, n *node, group string) {
 func (d *Daemon) lookFully(it *sourceItem, got *fetched) {
 	s := d.sceneOf(it.node)
 	s.judged, s.flap, s.fetched = it.judged, it.pace.window, got
+	s.lost, it.lost = it.lost, false
 	s.poll = it.poll && it.pushed == nil
 	s.pushed = it.pushed
 	it.poll = false
@@ -509,6 +511,18 @@ func (d *Daemon) worker(job func()) {
 			}
 		}
 	})
+}
+
+// haveAgain looks at a source whose accepted bytes the state has lost: the origin may still have
+// them, though it says that nothing changed.
+func (d *Daemon) haveAgain(it *sourceItem) {
+	if it == nil || it.lost {
+		return
+	}
+	if s, ok := settingsOf(it.node); ok && s.Push == nil { // else the origin's may be older
+		it.lost = true
+		d.ask(it)
+	}
 }
 
 // lookAt looks at one source.
@@ -556,6 +570,10 @@ func (d *Daemon) sawSource(r *looked) {
 		it.tried = true
 		d.untried--
 		defer d.checkReady()
+	}
+	if r.look.healed != nil {
+		d.reader.add([]state.Blob{{Hash: d.ledger.Sources[it.addr()].Current().Blob, Data: r.look.healed}})
+		d.wakeUsers(it.addr(), causeInput)
 	}
 	if d.unchanged(it, r.look) {
 		it.lastSuccess = now

@@ -28,6 +28,9 @@ type Command struct {
 	// MaxStdout bounds standard output: one byte more stops the program, and the error is
 	// ErrOutput. 0 keeps the last TailSize bytes and never stops.
 	MaxStdout int64
+	// Keep, if not nil, is open in the program too, so that a lock on it (Hold) lasts as long as
+	// the program runs, whatever becomes of us.
+	Keep *os.File
 	// Redact removes secrets from the end of standard error before it goes into an error.
 	Redact func(string) string
 }
@@ -76,7 +79,7 @@ func (r *run) start() error {
 	if err != nil {
 		return explainStart(r.Command, path, err)
 	}
-	r.cmd = &exec.Cmd{Path: path, Args: r.Args, Dir: r.Dir, Env: r.Env, SysProcAttr: session()}
+	r.cmd = &exec.Cmd{Path: path, Args: r.Args, Dir: r.Dir, Env: r.Env, SysProcAttr: session(), ExtraFiles: keep(r.Keep)}
 	if r.Env == nil {
 		r.cmd.Env = []string{} // nil would hand on everything
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"tidegate/providers"
+	"tidegate/providers/internal/process"
 )
 
 // maxChanges is how long the value of TIDEGATE_CHANGES may be: systems limit the
@@ -51,32 +52,44 @@ func leftMark(env providers.Env) string {
 	return "tidegate-changes-" + hex.EncodeToString(sum[:8]) + "-"
 }
 
-// Sweep removes the file of changes of a delivery that was killed.
+// Sweep removes the file of changes of a delivery that was killed, unless its program still runs.
 func (s *sink) Sweep(context.Context) error {
 	left, err := filepath.Glob(filepath.Join(os.TempDir(), s.left+"*.json"))
 	for _, path := range left {
-		err = errors.Join(err, os.Remove(path))
+		if !process.Held(path) {
+			err = errors.Join(err, os.Remove(path))
+		}
 	}
 	return err
 }
 
+// former returns the file of changes that a program of this sink still holds, "" if none runs.
+// There is one only after we were killed while it ran.
+func (s *sink) former() string {
+	left, _ := filepath.Glob(filepath.Join(os.TempDir(), s.left+"*.json"))
+	for _, path := range left {
+		if process.Held(path) {
+			return path
+		}
+	}
+	return ""
+}
+
 // writeChanges puts all changes into a file that only this user can read, in the directory
-// for temporary files. It holds no secrets.
-func (s *sink) writeChanges(changes []byte) (path string, err error) {
+// for temporary files. It holds no secrets. It is held by whoever has it open.
+func (s *sink) writeChanges(changes []byte) (*os.File, error) {
 	f, err := os.CreateTemp("", s.left+"*.json") // 0600
 	if err != nil {
-		return "", fmt.Errorf("make the file of changes: %w", err)
+		return nil, fmt.Errorf("make the file of changes: %w", err)
 	}
+	process.Hold(f)
 	if len(changes) == 0 {
 		changes = []byte("[]")
 	}
-	_, err = f.Write(changes)
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
+	if _, err = f.Write(changes); err != nil {
+		return nil, errors.Join(fmt.Errorf("write the file of changes: %w", err), removeChanges(f))
 	}
-	if err != nil {
-		os.Remove(f.Name())
-		return "", fmt.Errorf("write the file of changes: %w", err)
-	}
-	return f.Name(), nil
+	return f, nil
 }
+
+func removeChanges(f *os.File) error { return errors.Join(os.Remove(f.Name()), f.Close()) }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 
@@ -48,19 +47,23 @@ func (s *sink) Write(ctx context.Context, d providers.Delivery) error {
 	if err != nil {
 		return err
 	}
+	if held := s.former(); held != "" {
+		return fmt.Errorf("the program of a delivery that was cut off still runs (it holds %s); it is not run beside itself", held)
+	}
 	file, err := s.writeChanges(d.Changes)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file)
+	defer removeChanges(file)
 	command := s.command
+	command.Keep = file
 	command.Redact = process.Redactor(d.Redact, s.secrets...)
 	command.Env = append(slices.Clone(command.Env),
 		"TIDEGATE_DELIVERY_ID="+d.ID,
 		"TIDEGATE_ADDRESS="+d.Address,
 		"TIDEGATE_CHANGES="+string(short),
 		"TIDEGATE_CHANGES_OMITTED="+strconv.Itoa(omitted),
-		"TIDEGATE_CHANGES_FILE="+file,
+		"TIDEGATE_CHANGES_FILE="+file.Name(),
 	)
 	result, err := process.Run(ctx, command)
 	switch {
