@@ -133,7 +133,14 @@ func (k *courier) unchanged(ctx context.Context, c *plan.SinkChange, sink provid
 			return nil
 		}
 	}
-	return fmt.Errorf("%s was changed by somebody else since the plan was made; plan again", c.Target)
+	return &movedError{c.Target}
+}
+
+// movedError says that a target was written by somebody else since it was read.
+type movedError struct{ target string }
+
+func (e *movedError) Error() string {
+	return e.target + " was changed by somebody else since the plan was made; plan again"
 }
 
 // sweep removes what deliveries that were killed left beside their targets.

@@ -289,11 +289,13 @@ func (o *observer) take(l *look, n *node, s *providers.SourceSettings, snap prov
 	l.text = nil
 	if int64(len(data)) > s.MaxBytes && !parts {
 		l.Err = providers.TooLargeError(s.MaxBytes).Error()
+		l.Unusable = true
 		return
 	}
 	var err error
 	if fresh.Format, err = chooseFormat(s, snap, parts); err != nil {
 		l.Err = err.Error()
+		l.Unusable = true
 		return
 	}
 	if current != nil && fresh.Blob == current.Blob && parts == current.Parts && fresh.Format == current.Format && fresh.Sensitive == current.Sensitive && fresh.Sealed == current.Sealed {
@@ -309,6 +311,7 @@ func (o *observer) take(l *look, n *node, s *providers.SourceSettings, snap prov
 	}
 	if err != nil {
 		l.Err = err.Error()
+		l.Unusable = true
 		return
 	}
 	if fresh.Sealed {

@@ -314,6 +314,7 @@ func (d *Daemon) reconfigure(next *candidateConfig) {
 func (d *Daemon) runs(next *candidateConfig) Reloaded {
 	next.engine.store, next.engine.reader = d.engine.store, d.engine.reader
 	d.engine, d.broken, d.brokenDiags = next.engine, nil, nil
+	d.running.Store(d.engine)
 	ev := d.install(equalNodes)
 	d.saveConfiguration(next.document)
 	return ev

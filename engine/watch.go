@@ -20,6 +20,7 @@ import (
 	"tidegate/engine/queue"
 	"tidegate/engine/state"
 	"tidegate/hclspec/address"
+	"tidegate/providers"
 )
 
 // WatchOptions say how a daemon behaves, beside the configuration it runs.
@@ -78,7 +79,9 @@ type Daemon struct {
 	tx                   *transaction // gathered, not yet on its way
 	urgent               *transaction // that somebody waits for
 	paces                map[string]*pace
-	trouble              error // why the state cannot be written, nil if it can
+	hooks                map[address.Address][]*sourceItem // by the detector that a request wakes
+	writers              map[string]address.Address        // of paths, made when a removal asks
+	trouble              error                             // why the state cannot be written, nil if it can
 	pause                time.Duration
 	pauses               []*Pause
 	approvals            map[address.Address]*Approval
@@ -93,6 +96,7 @@ type Daemon struct {
 	stopping             bool
 	parked               int
 
+	running   atomic.Pointer[Engine] // engine, for who is not the loop
 	ready     atomic.Bool
 	receivers atomic.Pointer[Receivers]
 	listener  atomic.Pointer[string]
@@ -178,6 +182,7 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 		return nil, append(stateError("Cannot read the state", err), d.closeQuietly()...)
 	}
 	d.publishReceivers()
+	d.running.Store(d.engine)
 	return d, diags
 }
 
@@ -213,7 +218,7 @@ func (d *Daemon) recall(ctx context.Context) (err error) {
 }
 
 // Engine returns the engine of the configuration that ran when it was called.
-func (d *Daemon) Engine() *Engine { return d.engine }
+func (d *Daemon) Engine() *Engine { return d.running.Load() }
 
 // Close releases the state. Run must have returned.
 func (d *Daemon) Close() error { return d.engine.Close() }
@@ -480,6 +485,7 @@ func (d *Daemon) install(keep func(old, now *node) bool) (ev Reloaded) {
 	clear(d.paces) // detectors may be others now
 	d.users = usersOf(prog)
 	d.askLimits()
+	d.writers = nil
 	var fresh []*sourceItem
 	var touched []*sinkItem
 	sources, sinks := 0, 0
@@ -521,7 +527,7 @@ func (d *Daemon) install(keep func(old, now *node) bool) (ev Reloaded) {
 				} else {
 					ev.Changed++
 				}
-				it.node, it.removed = n, false
+				it.node, it.removed, it.approved = n, false, false
 				delete(d.approvals, n.addr)
 				touched = append(touched, it)
 			}
@@ -529,6 +535,14 @@ func (d *Daemon) install(keep func(old, now *node) bool) (ev Reloaded) {
 	}
 	for _, it := range touched {
 		it.dirty = true
+	}
+	d.hooks = map[address.Address][]*sourceItem{}
+	for _, it := range d.sources {
+		for _, a := range it.node.detectors {
+			if prog.nodes[a] != nil && isReceiver(prog.nodes[a]) {
+				d.hooks[a] = append(d.hooks[a], it)
+			}
+		}
 	}
 	if keep == nil || len(d.sources) > sources || len(d.sinks) > sinks {
 		ev.Removed = d.removeOthers()
@@ -539,6 +553,15 @@ func (d *Daemon) install(keep func(old, now *node) bool) (ev Reloaded) {
 	}
 	d.publishReceivers()
 	return ev
+}
+
+// isReceiver reports whether a detector is told of changes.
+func isReceiver(n *node) bool {
+	if n.static == nil {
+		return false
+	}
+	_, ok := n.static.detector.(providers.Receiver)
+	return ok
 }
 
 // usersOf lists for each source and sink the sources and sinks that are to be looked at again

@@ -74,7 +74,6 @@ func (t *transaction) add(b *state.Batch) {
 		t.blobs[blob.Hash] = blob
 	}
 	t.history = append(t.history, b.History...)
-	t.history = t.history[max(0, len(t.history)-historyHeld):]
 }
 
 // over puts a newer transaction over this one.
@@ -133,9 +132,7 @@ func (d *Daemon) recordUrgent(doc *state.Document, done, failed func()) {
 	d.urgent.urgent = true
 	if doc != nil {
 		d.urgent.documents[doc.Name] = doc
-		if old, deleted := d.tx.documents[doc.Name]; deleted && old == nil {
-			delete(d.tx.documents, doc.Name)
-		}
+		delete(d.tx.documents, doc.Name) // an older one, or its deletion
 	}
 	d.urgent.after = append(d.urgent.after, done)
 	d.urgent.failed = append(d.urgent.failed, failed)
@@ -296,6 +293,10 @@ func (d *Daemon) canWrite() {
 		}
 	}
 	for _, it := range d.sinks {
-		d.consider(it)
+		if it.removed {
+			d.decideRemoval(it)
+		} else {
+			d.consider(it)
+		}
 	}
 }

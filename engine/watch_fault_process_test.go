@@ -68,7 +68,7 @@ func TestWatchX9KilledDuringAProgram(t *testing.T) {
 	s = m.serve()
 	s.says("still runs")
 	m.awaitLines("begin")
-	m.wantFile("other.json", "1")
+	eventually(t, "the other sink has its value", func() bool { text, _ := m.read("other.json"); return text == "1" })
 	m.write("go", "")
 	ids := m.awaitLines("begin", "end", "begin", "end")
 	if ids[0] != ids[3] {

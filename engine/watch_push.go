@@ -63,11 +63,9 @@ func (d *Daemon) Receivers() *Receivers {
 // Notify wakes the sources of a webhook detector.
 func (d *Daemon) Notify(detector address.Address) {
 	d.post(func() {
-		for _, it := range d.sources {
-			for _, a := range it.node.detectors {
-				if a == detector {
-					d.hint(it)
-				}
+		for _, it := range d.hooks[detector] {
+			if !it.gone {
+				d.hint(it)
 			}
 		}
 	})
@@ -87,7 +85,7 @@ func (d *Daemon) hint(it *sourceItem) {
 func (d *Daemon) Push(ctx context.Context, p Pushed) PushResult {
 	start := time.Now()
 	out := d.push(ctx, p)
-	d.engine.emitQuietly(PushReceived{Address: p.Receiver.Address, Name: p.Name, Outcome: out.Outcome, Elapsed: time.Since(start)})
+	d.opts.Events(PushReceived{Address: p.Receiver.Address, Name: p.Name, Outcome: out.Outcome, Elapsed: time.Since(start)})
 	return out
 }
 

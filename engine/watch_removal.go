@@ -61,13 +61,15 @@ func (d *Daemon) decideRemoval(it *sinkItem) {
 		return
 	}
 	o := d.engine.newObserver(d.reader, d.ledger, time.Now(), PlanOptions{})
-	writers := map[string]address.Address{}
-	for a, n := range d.engine.prog.nodes {
-		if n.writes != "" {
-			writers[n.writes] = a
+	if d.writers == nil {
+		d.writers = map[string]address.Address{}
+		for a, n := range d.engine.prog.nodes {
+			if n.writes != "" {
+				d.writers[n.writes] = a
+			}
 		}
 	}
-	r, err := o.removal(context.Background(), it.addr, nil, writers)
+	r, err := o.removal(context.Background(), it.addr, nil, d.writers)
 	if err != nil {
 		d.sinkState(it, StateFailed, fmt.Sprintf("what was applied there cannot be read (%s); forget it with: tidegate state rm '%s'", err, it.addr), time.Time{})
 		return
@@ -98,6 +100,7 @@ func (d *Daemon) forget(it *sinkItem, c *plan.SinkChange) {
 	b := &state.Batch{DeleteSinks: []address.Address{it.addr}, History: []state.Entry{rec.entry(c, "forget", nil)}}
 	delete(d.ledger.Sinks, it.addr)
 	d.record(b)
+	it.phase = committing
 	d.afterCommit(func() {
 		d.engine.emit(DeliveryFinished{Address: it.addr, Action: plan.Forget, Target: c.Target})
 		d.forgetSink(it)

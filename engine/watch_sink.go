@@ -114,6 +114,14 @@ func (d *Daemon) touch(it *sinkItem, why cause) {
 	d.consider(it)
 }
 
+// upstreamBusy reports whether something that a sink depends on has not finished.
+func (it *sinkItem) upstreamBusy(d *Daemon) bool {
+	return slices.ContainsFunc(it.node.sinks, func(a address.Address) bool {
+		up := d.sinks[a]
+		return up != nil && up.busy()
+	})
+}
+
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -131,10 +139,7 @@ func (d *Daemon) consider(it *sinkItem) {
 		d.timers.Set(it, wait)
 		return
 	}
-	if !it.drift && slices.ContainsFunc(it.node.sinks, func(a address.Address) bool {
-		up := d.sinks[a]
-		return up != nil && up.busy()
-	}) {
+	if !it.drift && it.upstreamBusy(d) {
 		return // what it depends on says when it has finished
 	}
 	if it.due.IsZero() || !time.Now().Before(it.due) {
@@ -321,7 +326,7 @@ func (d *Daemon) withheld(it *sinkItem, c *plan.SinkChange) bool {
 		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: it.addr.String() + " is paused"}
 		d.sinkState(it, StatePaused, pauseReason(d.isPaused(it.addr)), time.Time{})
 		return true
-	case c.Repair && d.fights(it, now):
+	case c.Repair && now.Before(it.calmAt):
 		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: it.addr.String() + " is changed by another writer again and again"}
 		d.sinkState(it, StateFighting, fmt.Sprintf("another writer keeps changing %s; it is left alone until %s", it.target, it.calmAt.Format(time.RFC3339)), it.calmAt)
 		return true
@@ -354,17 +359,14 @@ func (d *Daemon) supersedes(it *sinkItem, c *plan.SinkChange) bool {
 	return it.class == providers.ClassPermanent || it.failures < newerTries
 }
 
-// fights counts repairs, and reports whether another writer keeps undoing them.
-func (d *Daemon) fights(it *sinkItem, now time.Time) bool {
-	if now.Before(it.calmAt) {
-		return true
-	}
+// noteWriter counts how often another writer was met: a repair that was needed, or a target
+// that moved before it could be written. So many times within so short a time are a fight, and
+// the other is left alone for a while.
+func (it *sinkItem) noteWriter(now time.Time) {
 	it.repairs = append(slices.DeleteFunc(it.repairs, func(t time.Time) bool { return now.Sub(t) > fightWindow }), now)
-	if len(it.repairs) <= fightRepairs {
-		return false
+	if len(it.repairs) >= fightRepairs {
+		it.repairs, it.calmAt = nil, now.Add(fightPause)
 	}
-	it.repairs, it.calmAt = nil, now.Add(fightPause)
-	return true
 }
 
 // noteIdle says in what state a sink is that nothing is done for.
@@ -458,12 +460,21 @@ func (d *Daemon) outcome(it *sinkItem, o outcome) {
 		it.phase = idle
 		return
 	}
+	var moved *movedError
+	if errors.As(o.err, &moved) {
+		o.parked = true // nothing was touched: what is there now is looked at first
+	}
 	rec.record(o, b)
 	d.record(b)
 	it.phase = committing
 	c := o.change
 	d.afterCommit(func() {
 		switch {
+		case moved != nil:
+			it.phase = idle
+			it.noteWriter(time.Now())
+			d.touch(it, causeDrift)
+			d.settled(it)
 		case o.parked:
 			it.phase = idle
 		case o.err != nil:
@@ -485,8 +496,12 @@ func (d *Daemon) delivered(it *sinkItem, c *plan.SinkChange, _ time.Duration) {
 	it.deliveries++
 	if c.Repair {
 		it.repaired++
+		it.noteWriter(time.Now())
 	} else {
 		it.repairs, it.calmAt = nil, time.Time{}
+	}
+	if c.Wait != nil {
+		it.dirty = true // restored meanwhile: what is wanted still waits for something
 	}
 	if c.Action == plan.Delete {
 		d.forgetSink(it)

@@ -27,12 +27,14 @@ type sourceItem struct {
 	spared   bool   // its host is not asked this time
 	looking  bool
 	again    bool // something told of a change while it was looked at
+	moved    bool // what it is made of moved meanwhile
 	gone     bool // it is no longer declared
 	tried    bool
 	lost     bool   // its accepted bytes cannot be read
 	held     bool   // it brought something new while the state could not be written
 	poll     bool   // the next look is at the origin, whatever was sent
 	group    string // the host, which is spared while it fails
+	place    string // where it looked last, if that comes out of data
 	judged   string
 	delay    time.Duration // that the detectors asked for last, 0 before they were asked
 	lastLook time.Time
@@ -147,6 +149,20 @@ func (d *Daemon) meet(it *sourceItem, src providers.Source) {
 		it.watchable = w
 		d.rewatch(it)
 	}
+}
+
+// meetAgain learns where a source looks whose place comes out of data, when that moved.
+func (d *Daemon) meetAgain(it *sourceItem, src providers.Source) {
+	place := ""
+	if id, ok := src.(providers.Identifier); ok {
+		place = id.Identity()
+	}
+	if it.place == place && (it.group != "" || it.watchable != nil) {
+		return
+	}
+	it.place = place
+	d.unwatch(it)
+	d.meet(it, src)
 }
 
 // rewatch asks for notification where there is none.
@@ -264,7 +280,7 @@ func (d *Daemon) schedule(it *sourceItem, wait time.Duration) {
 
 // reschedule asks the detectors when to look again. Without any, the source is read once.
 func (d *Daemon) reschedule(it *sourceItem, atLeast time.Duration) {
-	if len(it.pace.detectors) == 0 && it.problem != plan.Failed {
+	if len(it.pace.detectors) == 0 && it.problem != plan.Failed && it.problem != plan.Limited {
 		it.due = time.Time{}
 		d.timers.Stop(it)
 		return
@@ -274,7 +290,10 @@ func (d *Daemon) reschedule(it *sourceItem, atLeast time.Duration) {
 		it.delay = wait // what an adaptive interval goes on from: no back-off, no first or told look
 	}
 	if it.problem == plan.Limited {
-		wait = min(wait, max(0, time.Until(it.had().until)))
+		until := max(0, time.Until(it.had().until))
+		if wait = min(wait, until); len(it.pace.detectors) == 0 {
+			wait = until
+		}
 	}
 	if c := d.circuits[it.group]; c != nil {
 		if left, first := c.left(it, time.Now()); first {
@@ -299,7 +318,7 @@ func (d *Daemon) nextDelay(it *sourceItem) time.Duration {
 			wait = w
 		}
 	}
-	if wait < 0 {
+	if wait < 0 { // without detectors: it failed, or what was sent to it waits for a limit
 		wait = min(onceBackoff, time.Second<<min(h.Failures, 10))
 	}
 	return wait
@@ -351,6 +370,7 @@ func (d *Daemon) ask(it *sourceItem) {
 		d.sourceState(it, StatePaused, pauseReason(d.isPaused(it.addr())))
 		d.timers.Stop(it)
 		it.due = time.Time{}
+		d.triedOnce(it) // nobody waits for it
 		return
 	case it.queued:
 		it.again = true
@@ -370,6 +390,9 @@ func (d *Daemon) look(it *sourceItem) {
 		return
 	}
 	it.looking, it.again = true, false
+	if c := d.circuits[it.group]; c != nil && it.pushed == nil && c.probe != it && !c.allow(it, time.Now()) {
+		it.spared = true // the circuit opened while it waited for its turn
+	}
 	if it.spared {
 		// It fails like the others of its host, and knows it without asking.
 		d.lookFully(it, &fetched{err: providers.Temporary(fmt.Errorf("%s was not asked: it fails for its other sources, one of which tries it again soon", it.group))})
@@ -563,14 +586,10 @@ func (d *Daemon) sawSource(r *looked) {
 		d.ask(it)
 		return
 	}
-	if r.look.source != nil && it.group == "" && it.watchable == nil && it.node.static == nil {
-		d.meet(it, r.look.source)
+	if r.look.source != nil && it.node.static == nil {
+		d.meetAgain(it, r.look.source)
 	}
-	if !it.tried {
-		it.tried = true
-		d.untried--
-		defer d.checkReady()
-	}
+	defer d.triedOnce(it)
 	if r.look.healed != nil {
 		d.reader.add([]state.Blob{{Hash: d.ledger.Sources[it.addr()].Current().Blob, Data: r.look.healed}})
 		d.wakeUsers(it.addr(), causeInput)
@@ -582,6 +601,15 @@ func (d *Daemon) sawSource(r *looked) {
 		return
 	}
 	d.decideSource(it, r)
+}
+
+// triedOnce notes that a source was tried since the start.
+func (d *Daemon) triedOnce(it *sourceItem) {
+	if !it.tried {
+		it.tried = true
+		d.untried--
+		d.checkReady()
+	}
 }
 
 // unchanged is the quick way for what polling mostly finds: nothing.
@@ -608,18 +636,22 @@ func (d *Daemon) decideSource(it *sourceItem, r *looked) {
 	}
 
 	b := &state.Batch{}
+	used := change.Pushed
+	if r.push != nil && !r.look.Pushed && r.look.source != nil {
+		used = true // it takes no values any more, and what was sent waits in vain
+	}
 	if change.Row != nil {
 		b.Sources, b.Blobs = append(b.Sources, change.Row), change.Blobs
 		d.ledger.Sources[it.addr()] = change.Row
 	}
+	b.Shared = p.Shared
 	for name, counter := range p.Shared {
-		b.Shared = map[string]state.Counter{name: counter}
 		d.ledger.Shared[name] = counter
 	}
-	if r.push != nil && it.pushed == r.push && change.Pushed {
+	if r.push != nil && it.pushed == r.push && used {
 		it.pushed = nil
 	}
-	if r.push != nil && it.sent == r.push && change.Pushed {
+	if r.push != nil && it.sent == r.push && used {
 		it.sent = nil
 		b.DeleteDocuments = append(b.DeleteDocuments, pushDocument(it.addr()))
 	}
@@ -656,7 +688,9 @@ func (d *Daemon) noteSource(it *sourceItem, l *look, c plan.Choice, known bool) 
 	if l.Identity != "" {
 		it.identity = l.Identity
 	}
-	it.judged = l.Judged
+	if it.judged = l.Judged; it.moved {
+		it.judged = ""
+	}
 	it.noteCertificate(l.certificateEnds)
 	if !it.had().until.Equal(c.Until) {
 		it.has().until = c.Until
@@ -733,7 +767,7 @@ func (d *Daemon) wakeUsers(a address.Address, why cause) {
 		if snk := d.sinks[user]; snk != nil {
 			d.touch(snk, why)
 		} else if src := d.sources[user]; src != nil {
-			src.judged = ""
+			src.judged, src.moved = "", src.queued
 			d.ask(src)
 		}
 	}
@@ -746,6 +780,11 @@ func (d *Daemon) afterLook(it *sourceItem, atLeast time.Duration) {
 	}
 	if it.pushed != nil && it.problem != plan.Limited && it.problem != plan.Failed && it.problem != plan.Blocked {
 		d.ask(it) // sent while it was looked at
+		return
+	}
+	if it.moved {
+		it.moved, it.again = false, false
+		d.ask(it) // what it is made of is another: no back-off holds for that
 		return
 	}
 	if it.again {

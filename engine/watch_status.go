@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"tidegate/engine/plan"
@@ -19,7 +20,7 @@ func (d *Daemon) status() *Status {
 		Version: d.opts.Version, PID: pid(), Started: d.started, Time: time.Now(), Dir: d.engine.spec.Dir, State: d.engine.statePath,
 		Configuration: d.engine.prog.hash(), Reload: d.reload, Ready: d.Ready(),
 		Queue:  d.looks.Waiting() + d.renders.Waiting() + d.delivers.Waiting(),
-		Pauses: d.pauses,
+		Pauses: slices.Clone(d.pauses),
 	}
 	if l := d.listener.Load(); l != nil {
 		s.Listener = *l

@@ -124,7 +124,8 @@ func sourceChange(o *SourceObservation, c Choice, row *state.Source, now time.Ti
 	} else if o.Fresh != nil && current != nil && o.Fresh.Key == current.Key && o.Fresh.Blob != current.Blob {
 		out.FormatOnly = true
 	}
-	out.Pushed = o.Pushed && c.Problem != Limited
+	// What was sent is used up once it was accepted or refused. Where nobody could tell, it stays.
+	out.Pushed = o.Pushed && (c.Problem == NoProblem || c.Problem == Rejected || c.Problem == Failed && o.Unusable)
 	out.Row = sourceRow(o, c, row, now)
 	if c.Read {
 		out.Blobs = []state.Blob{{Hash: o.Fresh.Blob, Data: o.Data, Sealed: o.Fresh.Sealed}}

@@ -36,9 +36,11 @@ type SourceObservation struct {
 
 	Blocked string // why its configuration is not known, "" if it is
 	Pushed  bool   // the value was sent, and waits in the state
-	Polled  string // hash of what a poll brought, where values are also sent
-	Waiting bool   // nothing was ever sent to it
-	Err     string // why the look failed, "" if it did not
+	// Unusable says that the value itself is why the look failed: it will never be of use.
+	Unusable bool
+	Polled   string // hash of what a poll brought, where values are also sent
+	Waiting  bool   // nothing was ever sent to it
+	Err      string // why the look failed, "" if it did not
 	// Same is set when the origin answered "not modified", or the very bytes that are accepted.
 	Same      bool
 	Validator string          // of this look
