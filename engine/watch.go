@@ -79,6 +79,9 @@ type Daemon struct {
 	tx                   *transaction // gathered, not yet on its way
 	urgent               *transaction // that somebody waits for
 	paces                map[string]*pace
+	outputs              map[address.Address][]address.Address // by what they are made from
+	staleOutputs         map[address.Address]bool
+	evaluating           bool                              // a worker evaluates outputs
 	hooks                map[address.Address][]*sourceItem // by the detector that a request wakes
 	writers              map[string]address.Address        // of paths, made when a removal asks
 	trouble              error                             // why the state cannot be written, nil if it can
@@ -306,6 +309,7 @@ func (d *Daemon) turn() {
 			}
 		}
 		d.admit()
+		d.storeOutputs()
 		d.flush()
 		d.mailMutex.Lock()
 		more := len(d.mail) > 0
@@ -547,6 +551,7 @@ func (d *Daemon) install(keep func(old, now *node) bool) (ev Reloaded) {
 	if keep == nil || len(d.sources) > sources || len(d.sinks) > sinks {
 		ev.Removed = d.removeOthers()
 	}
+	d.installOutputs()
 	d.prepareSources(fresh)
 	for _, it := range touched {
 		d.touch(it, causeStart)

@@ -18,6 +18,8 @@ type transaction struct {
 	sinks         map[address.Address]*state.Sink
 	deleteSources map[address.Address]bool
 	deleteSinks   map[address.Address]bool
+	outputs       map[address.Address]*state.Output
+	deleteOutputs map[address.Address]bool
 	shared        map[string]state.Counter
 	documents     map[string]*state.Document // nil to delete one
 	blobs         map[string]state.Blob
@@ -35,12 +37,13 @@ func newTransaction() *transaction {
 	return &transaction{
 		sources: map[address.Address]*state.Source{}, sinks: map[address.Address]*state.Sink{},
 		deleteSources: map[address.Address]bool{}, deleteSinks: map[address.Address]bool{},
+		outputs: map[address.Address]*state.Output{}, deleteOutputs: map[address.Address]bool{},
 		shared: map[string]state.Counter{}, documents: map[string]*state.Document{}, blobs: map[string]state.Blob{},
 	}
 }
 
 func (t *transaction) empty() bool {
-	return len(t.sources)+len(t.sinks)+len(t.deleteSources)+len(t.deleteSinks)+len(t.shared)+len(t.documents)+len(t.history)+len(t.after) == 0
+	return len(t.sources)+len(t.sinks)+len(t.deleteSources)+len(t.deleteSinks)+len(t.outputs)+len(t.deleteOutputs)+len(t.shared)+len(t.documents)+len(t.history)+len(t.after) == 0
 }
 
 // add takes in what a recorder wrote.
@@ -60,6 +63,14 @@ func (t *transaction) add(b *state.Batch) {
 	for _, a := range b.DeleteSinks {
 		delete(t.sinks, a)
 		t.deleteSinks[a] = true
+	}
+	for _, row := range b.Outputs {
+		t.outputs[row.Address] = row
+		delete(t.deleteOutputs, row.Address)
+	}
+	for _, a := range b.DeleteOutputs {
+		delete(t.outputs, a)
+		t.deleteOutputs[a] = true
 	}
 	for name, c := range b.Shared {
 		t.shared[name] = c
@@ -92,6 +103,13 @@ func (t *transaction) batch() *state.Batch {
 	for _, row := range t.sinks {
 		c := *row
 		b.Sinks = append(b.Sinks, &c)
+	}
+	for _, row := range t.outputs {
+		c := *row
+		b.Outputs = append(b.Outputs, &c)
+	}
+	for a := range t.deleteOutputs {
+		b.DeleteOutputs = append(b.DeleteOutputs, a)
 	}
 	for a := range t.deleteSources {
 		b.DeleteSources = append(b.DeleteSources, a)

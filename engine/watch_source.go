@@ -763,6 +763,9 @@ func (d *Daemon) newStanding(it *sourceItem, c plan.Choice, read bool) {
 
 // wakeUsers lets everything that depends on a source or sink look again.
 func (d *Daemon) wakeUsers(a address.Address, why cause) {
+	for _, output := range d.outputs[a] {
+		d.staleOutputs[output] = true
+	}
 	for _, user := range d.users[a] {
 		if snk := d.sinks[user]; snk != nil {
 			d.touch(snk, why)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"tidegate/engine"
+	"tidegate/engine/plan"
 )
 
 const copyOfFile = `
@@ -218,4 +219,36 @@ sink "file" "second" {
 	m.replace("app.json", `{"v":2}`)
 	d.awaitFile("out.json", `{"v":2}`)
 	d.awaitFile("second.json", `{"v":2}`)
+}
+
+// Outputs are stored as their sources move: a plan beside the daemon has nothing to change.
+func TestWatchStoresOutputs(t *testing.T) {
+	m := newModule(t, "main.hcl", copyOfFile+`
+output "v" { value = source.file.app.value.v }
+output "two" { value = 2 }
+`, "app.json", `{"v":1}`)
+	d := m.watch()
+	changes := func() int {
+		p, diags := m.plan()
+		if diags.HasErrors() {
+			t.Fatal(texts(diags))
+		}
+		n := 0
+		for _, c := range p.Outputs {
+			if c.Action != plan.NoOp {
+				n++
+			}
+		}
+		return n
+	}
+	d.awaitFile("out.json", `{"v":1}`)
+	d.await("the outputs are stored", func() bool { return changes() == 0 })
+	m.replace("app.json", `{"v":2}`)
+	d.awaitFile("out.json", `{"v":2}`)
+	d.await("the output has followed", func() bool { return changes() == 0 })
+	m.write("main.hcl", copyOfFile)
+	if err := d.Reload(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	d.await("the outputs are forgotten", func() bool { return changes() == 0 })
 }

@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"context"
+
+	"tidegate/engine/plan"
+	"tidegate/engine/state"
+	"tidegate/hclspec/address"
+)
+
+// installOutputs lets all outputs of the running configuration be stored anew, and forgets
+// those that are no longer declared.
+func (d *Daemon) installOutputs() {
+	prog := d.engine.prog
+	d.outputs, d.staleOutputs = map[address.Address][]address.Address{}, map[address.Address]bool{}
+	for name := range prog.spec.Outputs {
+		a := address.Of(address.Output, "", name)
+		n := prog.nodes[a]
+		if n == nil {
+			continue
+		}
+		d.staleOutputs[a] = true
+		for _, list := range [][]address.Address{n.sources, n.sinks} {
+			for _, from := range list {
+				d.outputs[from] = append(d.outputs[from], a)
+			}
+		}
+	}
+	for _, a := range sortedKeys(d.ledger.Outputs) {
+		if prog.nodes[a] == nil {
+			delete(d.ledger.Outputs, a)
+			d.record(&state.Batch{DeleteOutputs: []address.Address{a}})
+		}
+	}
+}
+
+// storeOutputs evaluates the outputs of which something moved, one after the other in one
+// worker: they wait for everything that somebody else waits for.
+func (d *Daemon) storeOutputs() {
+	if d.evaluating || len(d.staleOutputs) == 0 || d.stopping || d.trouble != nil || d.renders.Running()+d.renders.Waiting() > 0 {
+		return
+	}
+	type job struct {
+		node  *node
+		scene *scene
+	}
+	var jobs []job
+	for _, a := range sortedKeys(d.staleOutputs) {
+		n := d.engine.prog.nodes[a]
+		s := d.sceneOf(n)
+		s.quiet = false // its result is wanted; it tells of nothing
+		s.ledger.Outputs = map[address.Address]*state.Output{}
+		if row := d.ledger.Outputs[a]; row != nil {
+			s.ledger.Outputs[a] = row
+		}
+		jobs = append(jobs, job{n, s})
+	}
+	clear(d.staleOutputs)
+	d.evaluating = true
+	d.worker(func() {
+		ctx, cancel := context.WithTimeout(d.lookCtx, longestRead)
+		defer cancel()
+		var changes []*plan.OutputChange
+		for _, j := range jobs {
+			changes = append(changes, j.scene.outputChange(ctx, j.node)...)
+		}
+		d.post(func() { d.outputsEvaluated(changes) })
+	})
+}
+
+// outputChange evaluates one output, and returns nothing where it cannot be had.
+func (s *scene) outputChange(ctx context.Context, n *node) (out []*plan.OutputChange) {
+	defer func() {
+		if recover() != nil {
+			out = nil // it keeps the value it had
+		}
+	}()
+	s.prepareNode(ctx, n)
+	v, diags := s.prog.expression(n, n.expr, s.values, nil)
+	if diags.HasErrors() {
+		return nil
+	}
+	s.output(ctx, n, v)
+	return s.outputs
+}
+
+func (d *Daemon) outputsEvaluated(changes []*plan.OutputChange) {
+	d.evaluating = false
+	b := &state.Batch{}
+	for _, c := range changes {
+		if c.Action != plan.Create && c.Action != plan.Update || d.engine.prog.nodes[c.Row.Address] == nil {
+			continue
+		}
+		b.Outputs, b.Blobs = append(b.Outputs, c.Row), append(b.Blobs, c.Blobs...)
+		d.ledger.Outputs[c.Row.Address] = c.Row
+	}
+	d.record(b)
+}
