@@ -303,7 +303,7 @@ func BenchmarkWatchPushToFile(b *testing.B) {
 				http.Error(w, "no", http.StatusUnauthorized)
 				return
 			}
-			if _, err := journal.Write(body); err == nil {
+			if _, err = journal.Write(body); err == nil {
 				err = journal.Sync()
 			}
 			data := bytes.TrimSuffix(body[bytes.Index(body, []byte(`"config_data":`))+14:], []byte("}"))

@@ -20,15 +20,16 @@ type recorder struct {
 
 // outcome is what became of one delivery.
 type outcome struct {
-	change   *plan.SinkChange
-	before   *state.Sink // the row before the intent, nil where none was written down
-	err      error
-	attempts int
-	elapsed  time.Duration
-	parked   bool // it was not tried, because the apply was interrupted
-	unknown  bool // nobody knows whether the target was changed
-	class    providers.Class
-	after    time.Duration // what the target asked for before the next try
+	change    *plan.SinkChange
+	before    *state.Sink // the row before the intent, nil where none was written down
+	err       error
+	attempts  int
+	elapsed   time.Duration
+	parked    bool // it was not tried, because the apply was interrupted
+	contested bool // somebody else writes the target too
+	unknown   bool // nobody knows whether the target was changed
+	class     providers.Class
+	after     time.Duration // what the target asked for before the next try
 }
 
 // isKeyed reports whether a name is that of a sealed blob.

@@ -279,6 +279,7 @@ func (d *Daemon) cannotWrite(t *transaction, err error) {
 	} else {
 		t.over(d.tx)
 		d.tx = t
+		t.history = t.history[max(0, len(t.history)-historyHeld):]
 	}
 	if d.tx.empty() {
 		// Something has to be tried, or nobody would learn that it works again.

@@ -465,14 +465,14 @@ func TestWatchS11FightingWriter(t *testing.T) {
 	defer func() { close(done); other.Wait() }()
 	d.awaitSink("sink.file.out", engine.StateFighting)
 	n := wrote.Load()
-	if s := d.sink("sink.file.out"); n > 15 || !strings.Contains(s.Reason, "another writer") || s.Next.IsZero() {
+	if s := d.sink("sink.file.out"); n > 40 || !strings.Contains(s.Reason, "another writer") || s.Next.IsZero() {
 		t.Errorf("after %d rounds: %+v", n, s)
 	}
 	// What is new is delivered all the same.
 	m.replace("app.json", `{"v":2}`)
 	d.await("the new value was delivered", func() bool { return d.sink("sink.file.out").Revision >= 2 })
 	d.awaitSink("sink.file.out", engine.StateFighting)
-	if n := wrote.Load(); n > 45 {
+	if n := wrote.Load(); n > 90 {
 		t.Errorf("%d rounds", n)
 	}
 }

@@ -280,11 +280,10 @@ sink "file" "v" {
 
 // service is the tool running as a daemon, in a process of its own.
 type service struct {
-	m      *module
-	cmd    *exec.Cmd
-	log    *logs
-	ended  chan struct{}
-	listen string
+	m     *module
+	cmd   *exec.Cmd
+	log   *logs
+	ended chan struct{}
 }
 
 // logs collects what a process says.

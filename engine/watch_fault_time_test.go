@@ -201,7 +201,7 @@ detector "hash" "adaptive" {
 			t.Errorf("a source that is calm is looked at each %s", p)
 		}
 		d.halt()
-		d = w.watch(m)
+		w.watch(m)
 		from = time.Now()
 		pass(2 * time.Minute)
 		if n := len(between(w.looks("busy"), from, time.Now())); n > 3 {

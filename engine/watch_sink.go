@@ -516,6 +516,9 @@ func (d *Daemon) deliveryFailed(it *sinkItem, o outcome) {
 	it.phase = idle
 	it.change, it.redact, it.before = nil, nil, nil
 	d.sinkFailed(it, o.err.Error())
+	if o.contested {
+		it.noteWriter(time.Now())
+	}
 	if o.after > 0 {
 		it.retryAt = later(it.retryAt, time.Now().Add(min(o.after, time.Hour)))
 	}

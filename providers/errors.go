@@ -30,6 +30,9 @@ type classified struct {
 func (e *classified) Error() string { return e.err.Error() }
 func (e *classified) Unwrap() error { return e.err }
 
+// ErrOtherWriter is in the error of a Write whose target somebody else keeps writing.
+var ErrOtherWriter = errors.New("another program writes it too")
+
 // Temporary marks an error as one that may pass by itself.
 func Temporary(err error) error { return &classified{err: err, class: ClassTemporary} }
 

@@ -78,6 +78,7 @@ func tryWatch(t *testing.T, e *example) {
 	e.holds(t, p, "out/settings.json", fmt.Sprintf(watched, 40))
 
 	// An edit behind its back, and a missing target.
+	p.eventually(t, "everything is delivered", func() bool { return strings.Contains(e.asks(t, "status"), "2 sinks: 2 ok") })
 	e.write(t, "out/settings.json", "mine")
 	e.holds(t, p, "out/settings.json", fmt.Sprintf(watched, 40))
 	p.says(t, `target repaired: address=sink\.file\.settings`)

@@ -66,8 +66,8 @@ func (a *app) askHistory(cmd *cobra.Command, f *configFlags, of address.Address,
 	if err != nil {
 		return nil, false
 	}
-	holder, err := state.LockHolder(path)
-	if err != nil || holder == nil || holder.Socket == "" {
+	holder := state.Named(path)
+	if holder == nil || holder.Socket == "" {
 		return nil, false
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), historyPatience)

@@ -29,6 +29,9 @@ func (a *app) daemonOf(cmd *cobra.Command, f *configFlags, dir string) (client *
 	if path, err = a.statePath(cmd, f, dir); err != nil {
 		return nil, "", err
 	}
+	if holder := state.Named(path); holder != nil && holder.Socket != "" {
+		return web.ControlClient(holder.Socket), path, nil // if it is dead, asking says so
+	}
 	deadline := time.Now().Add(startPatience)
 	for {
 		holder, err := state.LockHolder(path)

@@ -182,7 +182,7 @@ func (s *sink) verify(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("verify %s after writing it: %w", s.path, err)
 	case !bytes.Equal(content.Data, s.content):
-		return fmt.Errorf("verify %s: it does not hold what was just written; another program writes it too", s.path)
+		return fmt.Errorf("verify %s: it does not hold what was just written; %w", s.path, providers.ErrOtherWriter)
 	}
 	return nil
 }
