@@ -31,7 +31,7 @@ func (m *module) steadily(name string, whole func(text string) bool) (stop func(
 			select {
 			case <-done:
 				return
-			default:
+			case <-time.After(200 * time.Microsecond): // its pace
 			}
 			data, err := os.ReadFile(m.path(name))
 			if err != nil && !os.IsNotExist(err) {
@@ -338,7 +338,7 @@ sink "file" "out" {
 }`)
 	d := m.watch()
 	d.awaitFile("out.json", `{"v":0}`)
-	pad := strings.Repeat("0123456789abcdef", 1000)
+	pad := strings.Repeat("0123456789abcdef", 300)
 	text := func(n int) string { return fmt.Sprintf(`{"pad":%q,"v":%d}`, pad, n) }
 	stop := m.steadily("out.json", func(s string) bool {
 		var held struct{ V int }

@@ -407,7 +407,7 @@ sink "http" "post" {
 		}
 		return runtime.NumGoroutine(), len(entries), heap()
 	}
-	cycles := 400
+	cycles := 200
 	if raceEnabled || testing.Short() {
 		cycles = 50
 	}
