@@ -90,7 +90,7 @@ func FuzzYAML(f *testing.F) {
 func FuzzTOML(f *testing.F) {
 	for _, s := range []string{
 		"a.b = 1\n[c]\nd = [1, 2.5, 'x', {e = 1}]\n[[f]]\n[[f]]\ng = 1979-05-27T07:32:00Z\n", "a = inf", "[a]\n[a]", "[a.b]\n[a]\nb.c=1", "a=07:32\nb=1979-05-27", "a=\"\"\"\\\n x\"\"\"", "a='''x'''#c", "a=0xff\nb=1_0",
-		"[[a.b]]\n[a]\n", "a=[{b.c=1}]\n[a.d]", "x=1979-05-27 07:32:00.5-08:00",
+		"[[a.b]]\n[a]\n", "a=[{b.c=1}]\n[a.d]", "x=1979-05-27 07:32:00.5-08:00", "x=1979-05-27T7:32:00Z",
 	} {
 		f.Add([]byte(s))
 	}

@@ -363,7 +363,9 @@ func tomlTime(kind unstable.Kind, s string) (cty.Value, error) {
 	case unstable.LocalDateTime:
 		err = new(toml.LocalDateTime).UnmarshalText([]byte(out))
 	case unstable.DateTime:
-		_, err = time.Parse(time.RFC3339, out)
+		if _, err = time.Parse(time.RFC3339, out); err == nil && out[len("2006-01-02T15")] != ':' {
+			err = errors.New("an hour of one digit") // which time.Parse takes (golang/go#54580)
+		}
 	default:
 		err = errors.New("unknown kind")
 	}
