@@ -206,11 +206,12 @@ func (d *Daemon) holdBack() bool {
 	return true
 }
 
-// A flood is when somebody waits for a commit all the time. Then rows get one part in
-// floodShare+1 of the time.
+// A flood is when several wait for every commit. Then rows get one part in floodShare+1 of the
+// time; somebody who sends one value after the other is not kept waiting for their delivery.
 const (
-	floodGap   = 20 * time.Millisecond
-	floodShare = 4
+	floodWaiting = 4
+	floodGap     = 20 * time.Millisecond
+	floodShare   = 9
 )
 
 func (d *Daemon) commit(t **transaction) {
@@ -249,7 +250,9 @@ func (d *Daemon) committed(t *transaction, took time.Duration, err error) {
 		return
 	}
 	if t.urgent {
-		d.lastUrgent = time.Now()
+		if len(t.after) >= floodWaiting {
+			d.lastUrgent = time.Now()
+		}
 	} else {
 		d.lastRows, d.lastTook = time.Now(), took
 	}
