@@ -349,9 +349,6 @@ rule "schema" "slow" {
 // C12: expressions and templates that would not end or be huge are errors, not the end of
 // the process.
 func TestFaultContentTemplates(t *testing.T) {
-	if raceEnabled {
-		t.Skip("it is about time and memory, and alone in its process")
-	}
 	for name, c := range map[string]struct{ expression, file, part string }{
 		"missing key":  {`templatefile("t.tpl", {})`, "${nothing}", "nothing"},
 		"recursion":    {`templatefile("t.tpl", {})`, `${templatefile("t.tpl", {})}`, "templatefile"},
@@ -383,9 +380,6 @@ sink "file" "c" {
 
 // C12: a chain of locals, each twice the one before, and the same in the JSON syntax.
 func TestFaultContentDoubling(t *testing.T) {
-	if raceEnabled {
-		t.Skip("it is about time and memory, and alone in its process")
-	}
 	for name, next := range map[string]string{"text": `"${local.a%d}${local.a%[2]d}"`, "list": `[local.a%d, local.a%[2]d]`} {
 		text := "locals {\n  a0 = [\"0123456789\"][0]\n"
 		for i := range 60 {
