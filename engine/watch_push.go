@@ -227,7 +227,7 @@ func (d *Daemon) takeIn(p Pushed, key replayKeyType, same bool, durable chan<- b
 	}
 	data, err := json.Marshal(value)
 	if err != nil {
-		panic("engine: a pushed value does not marshal: " + err.Error())
+		return PushRejected, true // it is no JSON after all, which the listener should have told
 	}
 	s, _ := settingsOf(it.node)
 	it.sent = value
