@@ -178,7 +178,7 @@ func TestFaultHTTP2IsAskedAgain(t *testing.T) {
 			f.goAway(0, enhanceCalm)
 			return false
 		}},
-		"RST_STREAM, refused": {`timeout = "5s"`, func(f *frames, stream uint32) bool { return f.reset(stream, refusedStream) == nil }},
+		"RST_STREAM, refused": {"", func(f *frames, stream uint32) bool { return f.reset(stream, refusedStream) == nil }},
 		"RST_STREAM in the body": {"retry { attempts = 2 }", func(f *frames, stream uint32) bool {
 			_ = f.send(frameHeaders, endHeaders, stream, statusOK+jsonType)
 			_ = f.send(frameData, 0, stream, `{"a"`)
@@ -306,6 +306,7 @@ func TestFaultHTTP2Floods(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			begun := time.Now()
 			s.from(func(_ int, f *frames, stream uint32) bool { return flood(f, stream) })
+			m.timeout("500ms")
 			m.keeps(t, "source.http.c")
 			if d := time.Since(begun); d > 10*time.Second {
 				t.Errorf("the look took %v", d)
@@ -319,6 +320,7 @@ func TestFaultHTTP2Floods(t *testing.T) {
 				t.Errorf("it asked %d times", n)
 			}
 			s.from(func(_ int, f *frames, stream uint32) bool { f.answer(stream, `{"a":3}`); return true })
+			m.timeout("20s")
 			// A connection whose answer was refused before its end is found out by the next look.
 			if _, _, diags := m.apply(); diags.HasErrors() {
 				m.mustApply()

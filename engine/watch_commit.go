@@ -197,7 +197,7 @@ func (d *Daemon) holdBack() bool {
 	}
 	if time.Since(d.lastUrgent) < floodGap {
 		// A flood of pushes is answered first: deliveries get their share of the time.
-		wait = max(wait, floodShare*d.lastTook-time.Since(d.lastRows))
+		wait = max(wait, min(floodShare*d.lastTook, floodLongest)-time.Since(d.lastRows))
 	}
 	if wait <= 0 {
 		return false
@@ -207,11 +207,13 @@ func (d *Daemon) holdBack() bool {
 }
 
 // A flood is when several wait for every commit. Then rows get one part in floodShare+1 of the
-// time; somebody who sends one value after the other is not kept waiting for their delivery.
+// time, and never wait longer than floodLongest, however slow the disk; somebody who sends one
+// value after the other is not kept waiting for their delivery.
 const (
 	floodWaiting = 4
 	floodGap     = 20 * time.Millisecond
 	floodShare   = 9
+	floodLongest = 250 * time.Millisecond
 )
 
 func (d *Daemon) commit(t **transaction) {
