@@ -22,7 +22,7 @@ import (
 // sql changes the module's state behind everybody's back.
 func (m *module) sql(statements ...string) {
 	m.t.Helper()
-	db, err := sql.Open("sqlite", "file:"+m.path(engine.DefaultState))
+	db, err := sql.Open("sqlite", "file:"+m.path(engine.DefaultState)+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -76,7 +76,8 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 		return l
 	}
 	known := row
-	if o.scene != nil && o.scene.lost {
+	sent := wasSent(n, ev.source, settings, row.Current())
+	if o.scene != nil && o.scene.lost && !sent {
 		known = nil
 	}
 	snapshot, err := o.obtain(ctx, l, n, ev.source, settings, known)
@@ -97,7 +98,9 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 	}
 	if err == nil && snapshot.NotModified && !o.recall(ctx, l, row.Current()) {
 		// What has not been modified is lost here: it is had again by asking without a validator.
-		snapshot, err = o.fetch(ctx, n, ev.source, settings, nil)
+		if err = errLostPush; !sent {
+			snapshot, err = o.fetch(ctx, n, ev.source, settings, nil)
+		}
 	}
 	if err != nil {
 		_, l.after = providers.Classify(err)
@@ -126,6 +129,9 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 	o.judge(ctx, l, n, ev, settings, row)
 	return l
 }
+
+// errLostPush says that nobody but the sender can give the accepted value back.
+var errLostPush = providers.Permanent(errors.New("the accepted value was sent to it, and the state has lost it; send it again"))
 
 // renewBefore is how long before its end a certificate should have been renewed.
 const renewBefore = 14 * 24 * time.Hour

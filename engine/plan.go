@@ -138,11 +138,7 @@ func (o *observer) removal(ctx context.Context, a address.Address, users []addre
 	if delivery == nil {
 		return r, nil
 	}
-	data, err := o.reader.Blob(ctx, delivery.Payload)
-	if err != nil {
-		return nil, err
-	}
-	payload, v, err := decodePayload(data)
+	payload, v, err := o.readPayload(ctx, delivery.Payload)
 	if err != nil {
 		return nil, err
 	}

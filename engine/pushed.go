@@ -47,6 +47,12 @@ func pushOf(n *node, src providers.Source, s *providers.SourceSettings) (provide
 	return s.Push.Push(n.addr.Name), true
 }
 
+// wasSent reports whether the accepted value was pushed: what its origin holds is older.
+func wasSent(n *node, src providers.Source, s *providers.SourceSettings, current *state.Snapshot) bool {
+	_, takes := pushOf(n, src, s)
+	return takes && current != nil && current.Location == "" && current.ContentType == ""
+}
+
 // obtain gets the newest value of a source: what was sent to it, else what its origin holds.
 func (o *observer) obtain(ctx context.Context, l *look, n *node, src providers.Source, s *providers.SourceSettings, row *state.Source) (providers.Snapshot, error) {
 	if l.fetched != nil {

@@ -26,6 +26,7 @@ type rendered struct {
 	settings *providers.SinkSettings
 	path     string // that it writes, where it is one
 	private  bool   // not everybody may read the target
+	lost     bool   // the acknowledged block cannot be read
 	sink     providers.Sink
 	unready  error // why it cannot be written as things are
 }
@@ -358,7 +359,7 @@ func (o *observer) compareLast(ctx context.Context, r *rendered, row *state.Sink
 	if ack.Fingerprint == r.Fingerprint && (r.Opaque || r.Exists && r.HeldHash == ack.Hash && len(r.Differs) == 0) {
 		return
 	}
-	last, _ := o.lastApplied(ctx, row)
+	last, _ := o.lastApplied(ctx, r, row)
 	r.Last = last
 	if last != nil && len(r.Differs) > 0 {
 		r.ConfigChanged = !samePolicies(last.Values, r.Values)
@@ -404,7 +405,7 @@ func (o *observer) readLast(ctx context.Context, r *rendered, row *state.Sink) {
 		r.Opaque = true
 		return
 	}
-	last, ev := o.lastApplied(ctx, row)
+	last, ev := o.lastApplied(ctx, r, row)
 	if last == nil {
 		r.Opaque = true
 		return
@@ -418,13 +419,10 @@ func (o *observer) readLast(ctx context.Context, r *rendered, row *state.Sink) {
 }
 
 // lastApplied loads the acknowledged block of a sink, nil where it cannot be had.
-func (o *observer) lastApplied(ctx context.Context, row *state.Sink) (*plan.LastApplied, providers.Sink) {
-	data, err := o.reader.Blob(ctx, row.Acknowledged.Payload)
+func (o *observer) lastApplied(ctx context.Context, r *rendered, row *state.Sink) (*plan.LastApplied, providers.Sink) {
+	payload, v, err := o.readPayload(ctx, row.Acknowledged.Payload)
 	if err != nil {
-		return nil, nil
-	}
-	payload, v, err := decodePayload(data)
-	if err != nil {
+		r.lost = true
 		return nil, nil
 	}
 	last := &plan.LastApplied{Payload: payload, Values: v, Blob: row.Acknowledged.Payload}
@@ -439,6 +437,15 @@ func (o *observer) lastApplied(ctx context.Context, row *state.Sink) (*plan.Last
 		last.Content = c.Content()
 	}
 	return last, sink
+}
+
+// readPayload reads a block as it was applied.
+func (o *observer) readPayload(ctx context.Context, blob string) (*state.Payload, cty.Value, error) {
+	data, err := o.reader.Blob(ctx, blob)
+	if err != nil {
+		return nil, cty.NilVal, err
+	}
+	return decodePayload(data)
 }
 
 // sinkOf makes a sink from a payload, without the configuration.

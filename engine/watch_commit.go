@@ -23,6 +23,7 @@ type transaction struct {
 	shared        map[string]state.Counter
 	documents     map[string]*state.Document // nil to delete one
 	blobs         map[string]state.Blob
+	restored      map[string]state.Blob // that rows name already
 	history       []state.Entry
 	replays       []replay // to be remembered with it
 	urgent        bool     // somebody waits for it
@@ -38,12 +39,13 @@ func newTransaction() *transaction {
 		sources: map[address.Address]*state.Source{}, sinks: map[address.Address]*state.Sink{},
 		deleteSources: map[address.Address]bool{}, deleteSinks: map[address.Address]bool{},
 		outputs: map[address.Address]*state.Output{}, deleteOutputs: map[address.Address]bool{},
-		shared: map[string]state.Counter{}, documents: map[string]*state.Document{}, blobs: map[string]state.Blob{},
+		shared: map[string]state.Counter{}, documents: map[string]*state.Document{},
+		blobs: map[string]state.Blob{}, restored: map[string]state.Blob{},
 	}
 }
 
 func (t *transaction) empty() bool {
-	return len(t.sources)+len(t.sinks)+len(t.deleteSources)+len(t.deleteSinks)+len(t.outputs)+len(t.deleteOutputs)+len(t.shared)+len(t.documents)+len(t.history)+len(t.after) == 0
+	return len(t.sources)+len(t.sinks)+len(t.deleteSources)+len(t.deleteSinks)+len(t.outputs)+len(t.deleteOutputs)+len(t.shared)+len(t.documents)+len(t.restored)+len(t.history)+len(t.after) == 0
 }
 
 // add takes in what a recorder wrote.
@@ -84,7 +86,17 @@ func (t *transaction) add(b *state.Batch) {
 	for _, blob := range b.Blobs {
 		t.blobs[blob.Hash] = blob
 	}
+	for _, blob := range b.Restored {
+		t.restored[blob.Hash] = blob
+	}
 	t.history = append(t.history, b.History...)
+}
+
+// holds reports whether the bytes of a blob are in the transaction.
+func (t *transaction) holds(hash string) bool {
+	_, given := t.blobs[hash]
+	_, restored := t.restored[hash]
+	return given || restored
 }
 
 // over puts a newer transaction over this one.
@@ -127,6 +139,9 @@ func (t *transaction) batch() *state.Batch {
 	for _, blob := range t.blobs {
 		b.Blobs = append(b.Blobs, blob)
 	}
+	for _, blob := range t.restored {
+		b.Restored = append(b.Restored, blob)
+	}
 	return b
 }
 
@@ -140,6 +155,7 @@ func (d *Daemon) record(b *state.Batch) {
 		d.tx.since = time.Now()
 	}
 	d.reader.add(b.Blobs)
+	d.reader.add(b.Restored)
 	d.tx.add(b)
 }
 
@@ -239,13 +255,14 @@ func (d *Daemon) dropSuperseded() {
 func (d *Daemon) committer() {
 	for t := range d.commits {
 		start := time.Now()
-		err := d.store.Commit(context.Background(), t.batch())
+		b := t.batch()
+		err := d.store.Commit(context.Background(), b)
 		took := time.Since(start)
-		d.post(func() { d.committed(t, took, err) })
+		d.post(func() { d.committed(t, took, b.Lost, err) })
 	}
 }
 
-func (d *Daemon) committed(t *transaction, took time.Duration, err error) {
+func (d *Daemon) committed(t *transaction, took time.Duration, lost []string, err error) {
 	d.writing = false
 	if err != nil {
 		d.cannotWrite(t, err)
@@ -259,13 +276,18 @@ func (d *Daemon) committed(t *transaction, took time.Duration, err error) {
 		d.lastRows, d.lastTook = time.Now(), took
 	}
 	d.ledger.Serial = d.store.Serial()
-	gone := make([]state.Blob, 0, len(t.blobs))
-	for hash, blob := range t.blobs {
-		if _, again := d.tx.blobs[hash]; !again {
-			gone = append(gone, blob)
+	gone := make([]state.Blob, 0, len(t.blobs)+len(t.restored))
+	for _, stored := range []map[string]state.Blob{t.blobs, t.restored} {
+		for hash, blob := range stored {
+			if !d.tx.holds(hash) {
+				gone = append(gone, blob)
+			}
 		}
 	}
 	d.reader.remove(gone)
+	for _, hash := range lost {
+		d.lostContent(hash)
+	}
 	if d.trouble != nil {
 		d.canWrite()
 	}

@@ -121,7 +121,7 @@ func (d *Daemon) glanced(it *sourceItem, n *node, group string) {
 func (d *Daemon) lookFully(it *sourceItem, got *fetched) {
 	s := d.sceneOf(it.node)
 	s.judged, s.flap, s.fetched = it.judged, it.pace.window, got
-	s.lost, it.lost = it.lost, false
+	s.lost = it.lost
 	s.poll = it.poll && it.pushed == nil
 	s.pushed = it.pushed
 	it.poll = false
@@ -204,10 +204,7 @@ func (d *Daemon) sawSource(r *looked) {
 		d.meetAgain(it, r.look.source)
 	}
 	defer d.triedOnce(it)
-	if r.look.healed != nil {
-		d.reader.add([]state.Blob{{Hash: d.ledger.Sources[it.addr()].Current().Blob, Data: r.look.healed}})
-		d.wakeUsers(it.addr(), causeInput)
-	}
+	d.restoreSource(it, r.look)
 	if d.unchanged(it, r.look) {
 		it.lastSuccess = now
 		d.sourceState(it, StateOK, "") // it may have been paused
@@ -270,6 +267,7 @@ func (d *Daemon) decideSource(it *sourceItem, r *looked) {
 		b.DeleteDocuments = append(b.DeleteDocuments, pushDocument(it.addr()))
 	}
 	if choice.Read {
+		it.lost = false
 		snapshot := change.Row.Current()
 		b.History = append(b.History, state.Entry{
 			Address: it.addr(), Time: now, Action: "accept", Cause: change.Version,

@@ -163,6 +163,7 @@ type decision struct {
 	sink    providers.Sink
 	early   bool              // something that it depends on was not finished
 	unread  []address.Address // sources whose accepted bytes cannot be read
+	at      time.Time         // of the scene it was found out in
 	err     error
 }
 
@@ -190,7 +191,7 @@ func (d *Daemon) render(it *sinkItem) {
 
 // decide evaluates a sink, reads its target and compares.
 func (s *scene) decide(ctx context.Context, n *node, limits map[string]plan.Limiter) (x *decision) {
-	x = &decision{node: n}
+	x = &decision{node: n, at: s.now}
 	defer func() {
 		if r := recover(); r != nil {
 			x.err = fmt.Errorf("internal error: %v", r)
@@ -243,7 +244,10 @@ func (d *Daemon) decided(it *sinkItem, x *decision) {
 		return
 	}
 	for _, a := range x.unread {
-		d.haveAgain(d.sources[a])
+		// Who looked before it was there again is woken with it.
+		if src := d.sources[a]; src != nil && x.at.After(src.had().restored) {
+			d.haveAgain(src)
+		}
 	}
 	c := x.change
 	d.meetSink(it, x)
@@ -270,6 +274,7 @@ func (d *Daemon) decided(it *sinkItem, x *decision) {
 		return
 	}
 	if !d.withheld(it, c) {
+		d.restorePayload(it.addr, x)
 		d.dispatch(it, x)
 		return
 	}

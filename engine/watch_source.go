@@ -65,6 +65,7 @@ type sourceTrouble struct {
 	lastError              string
 	lastErrorTime          time.Time
 	certificate            time.Time // when it ends
+	restored               time.Time // when lost content was there again
 	rejections, errorsSeen int64
 }
 
@@ -384,18 +385,6 @@ func (d *Daemon) ask(it *sourceItem) {
 
 // workerIdle is how long a worker waits for the next job before it goes.
 const workerIdle = 5 * time.Second
-
-// haveAgain looks at a source whose accepted bytes the state has lost: the origin may still have
-// them, though it says that nothing changed.
-func (d *Daemon) haveAgain(it *sourceItem) {
-	if it == nil || it.lost {
-		return
-	}
-	if s, ok := settingsOf(it.node); ok && s.Push == nil { // else the origin's may be older
-		it.lost = true
-		d.ask(it)
-	}
-}
 
 // noteSource keeps counts and times, and says once what changed.
 func (d *Daemon) noteSource(it *sourceItem, l *look, c plan.Choice, known bool) {

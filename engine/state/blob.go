@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -137,6 +138,11 @@ func hasSealed(ctx context.Context, q querier) (recipient string, any bool, err 
 
 // blobs brings the counts of references up to date, stores what is named for the first
 // time and deletes what nobody names any more.
+//
+// Content can be lost while rows name it: somebody meddled with the database. Refusing every
+// row that has to do with it would leave a state that can never be written again, for bytes that
+// may be had again or that nobody needs. So it is let go of like any other, rows may go on naming
+// it, and what is restored is counted anew.
 func (w *work) blobs(ctx context.Context, b *Batch) error {
 	given := make(map[string]*Blob, len(b.Blobs))
 	for i := range b.Blobs {
@@ -146,31 +152,105 @@ func (w *work) blobs(ctx context.Context, b *Batch) error {
 		if delta == 0 {
 			continue
 		}
-		if err := w.count(ctx, hash, delta, given[hash]); err != nil {
+		lost, err := w.count(ctx, hash, delta, given[hash])
+		if err != nil {
+			return err
+		}
+		if lost {
+			b.Lost = append(b.Lost, hash)
+		}
+	}
+	for i := range b.Restored {
+		if err := w.restore(ctx, &b.Restored[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *work) count(ctx context.Context, hash string, delta int64, given *Blob) error {
+// count notes that so many more or fewer rows name a blob. It reports whether one is lost that
+// rows named before and go on naming.
+func (w *work) count(ctx context.Context, hash string, delta int64, given *Blob) (lost bool, err error) {
 	var refs int64
-	err := w.stmts.countBlob.QueryRowContext(ctx, delta, hash).Scan(&refs)
+	err = w.stmts.countBlob.QueryRowContext(ctx, delta, hash).Scan(&refs)
 	switch {
 	case errors.Is(err, sql.ErrNoRows) && delta > 0 && given != nil:
-		return w.store(ctx, given, delta)
+		return false, w.store(ctx, given, delta)
 	case errors.Is(err, sql.ErrNoRows) && delta > 0:
-		return fmt.Errorf("a row names content %s, which is neither stored nor given", hash)
+		all, err := w.namers(ctx, hash)
+		if err != nil {
+			return false, err
+		}
+		if all <= delta { // nobody named it before
+			return false, fmt.Errorf("a row names content %s, which is neither stored nor given", hash)
+		}
+		return true, nil
 	case errors.Is(err, sql.ErrNoRows):
-		return corrupt("content %s is missing", hash)
+		return false, nil // it was lost, and is needed by fewer now
 	case err != nil:
-		return err
-	case refs < 0:
-		return corrupt("content %s is named by more rows than it counts", hash)
-	case refs == 0:
+		return false, err
+	case refs < 0: // it was lost and given again by one row, while others named it
+		all, err := w.namers(ctx, hash)
+		if err != nil {
+			return false, err
+		}
+		if err := w.stmts.countBlob.QueryRowContext(ctx, all-refs, hash).Scan(&refs); err != nil {
+			return false, err
+		}
+	}
+	if refs == 0 {
 		_, err = w.stmts.dropBlob.ExecContext(ctx, hash)
 	}
-	return err
+	return false, err
+}
+
+// restore stores content that rows name in place of what is there, if anything is.
+func (w *work) restore(ctx context.Context, b *Blob) error {
+	refs, err := w.namers(ctx, b.Hash)
+	if err != nil || refs == 0 {
+		return err
+	}
+	if _, err := w.stmts.dropBlob.ExecContext(ctx, b.Hash); err != nil {
+		return err
+	}
+	return w.store(ctx, b, refs)
+}
+
+// namers counts the rows that name a blob. It reads every row, and is asked only where
+// something was lost.
+func (w *work) namers(ctx context.Context, hash string) (int64, error) {
+	sources, err := namersIn[Source](ctx, &w.stmts.sources, hash)
+	if err != nil {
+		return 0, err
+	}
+	sinks, err := namersIn[Sink](ctx, &w.stmts.sinks, hash)
+	if err != nil {
+		return 0, err
+	}
+	outputs, err := namersIn[Output](ctx, &w.stmts.outputs, hash)
+	return sources + sinks + outputs, err
+}
+
+func namersIn[T any, P namer[T]](ctx context.Context, t *tableStmts, hash string) (n int64, err error) {
+	rows, err := t.naming.QueryContext(ctx, hash)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name, data string
+		if err := rows.Scan(&name, &data); err != nil {
+			return 0, err
+		}
+		row := P(new(T))
+		if err := json.Unmarshal([]byte(data), row); err != nil {
+			return 0, corrupt("the row %s: %v", name, err)
+		}
+		if row.blobs().has(hash) { // it may also stand there as a version
+			n++
+		}
+	}
+	return n, rows.Err()
 }
 
 // store inserts a blob after comparing it with its name.

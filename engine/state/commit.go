@@ -20,7 +20,7 @@ import (
 // interrupt never leaves it open whether an outcome was recorded. A row that a batch
 // deletes and writes is written. The revision of a written row is the serial of the commit,
 // so a row that was deleted and made again is never mistaken for the old one. An empty
-// shared counter is removed. Given blobs that no row names are not stored.
+// shared counter is removed. Given and restored blobs that no row names are not stored.
 func (s *Local) Commit(ctx context.Context, b *Batch) error {
 	if b.Empty() {
 		return nil

@@ -242,7 +242,7 @@ func TestALostHistoryEntryIsNoticed(t *testing.T) {
 	}
 }
 
-// meddle changes a closed state behind the store's back.
+// meddle changes a state behind the store's back.
 func meddle(t *testing.T, path, query string) {
 	t.Helper()
 	db, err := openDB(path, "mode=rw")

@@ -2,6 +2,7 @@ package state
 
 import (
 	"maps"
+	"slices"
 	"testing"
 
 	"tidegate/hclspec/address"
@@ -72,6 +73,63 @@ func TestContentLivesAsLongAsARowNamesIt(t *testing.T) {
 	// In one commit the last name goes and a new one comes.
 	mustCommit(t, s, &Batch{DeleteSinks: []address.Address{other.Address}, Sources: []*Source{source("y", b.Hash)}})
 	checkRefs(t, s)
+}
+
+// Somebody deleted content that rows name. The state goes on: rows may name it and let go of it,
+// it says which is lost, and what is had again is counted as if nothing had been.
+func TestLostContentIsHadAgain(t *testing.T) {
+	a, b := blobOf("a"), blobOf("b")
+	lose := func(t *testing.T) *Local {
+		s := mustOpen(t, testPath(t))
+		mustCommit(t, s, &Batch{
+			Sources: []*Source{source("x", a.Hash), source("y", a.Hash)}, Sinks: []*Sink{sink("x", b.Hash)}, Blobs: []Blob{a, b},
+		})
+		meddle(t, s.files.db, "DELETE FROM blobs WHERE hash = '"+a.Hash+"'")
+		return s
+	}
+	t.Run("nobody needs it any more", func(t *testing.T) {
+		s := lose(t)
+		batch := &Batch{Sources: []*Source{source("x", b.Hash)}, DeleteSources: []address.Address{source("y").Address}}
+		mustCommit(t, s, batch)
+		if len(batch.Lost) > 0 {
+			t.Errorf("it is told of %q, which nobody names", batch.Lost)
+		}
+		checkRefs(t, s)
+	})
+	t.Run("somebody else needs it", func(t *testing.T) {
+		s := lose(t)
+		batch := &Batch{Sinks: []*Sink{sink("x", a.Hash)}}
+		mustCommit(t, s, batch)
+		if !slices.Equal(batch.Lost, []string{a.Hash}) {
+			t.Errorf("it is told of %q", batch.Lost)
+		}
+		mustCommit(t, s, &Batch{Restored: []Blob{a}})
+		checkRefs(t, s)
+	})
+	t.Run("it is given by one and restored for the others", func(t *testing.T) {
+		s := lose(t)
+		mustCommit(t, s, &Batch{Sinks: []*Sink{sink("x", a.Hash)}, Blobs: []Blob{a}, Restored: []Blob{a, blobOf("nobody's")}})
+		checkRefs(t, s)
+	})
+	t.Run("it is given by one, and the others let go of it", func(t *testing.T) {
+		s := lose(t)
+		mustCommit(t, s, &Batch{Sinks: []*Sink{sink("x", a.Hash)}, Blobs: []Blob{a}})
+		mustCommit(t, s, &Batch{Sources: []*Source{source("x", b.Hash), source("y", b.Hash)}, Blobs: []Blob{b}})
+		checkRefs(t, s)
+		if got, err := s.Blob(t.Context(), a.Hash); err != nil || string(got) != "a" {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
+	t.Run("it is damaged", func(t *testing.T) {
+		s := lose(t)
+		mustCommit(t, s, &Batch{Restored: []Blob{a}})
+		meddle(t, s.files.db, "UPDATE blobs SET data = x'00'")
+		mustCommit(t, s, &Batch{Restored: []Blob{a}})
+		checkRefs(t, s)
+		if got, err := s.Blob(t.Context(), a.Hash); err != nil || string(got) != "a" {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
 }
 
 func TestUnknownContentIsRefused(t *testing.T) {

@@ -20,8 +20,8 @@ type stmts struct {
 
 // tableStmts are the statements of the table of sources, sinks or outputs.
 type tableStmts struct {
-	name          string
-	get, put, del *sql.Stmt
+	name                  string
+	get, put, del, naming *sql.Stmt
 }
 
 func prepare(ctx context.Context, c *sql.Conn) (*stmts, error) {
@@ -55,6 +55,7 @@ func prepare(ctx context.Context, c *sql.Conn) (*stmts, error) {
 			{&t.get, "SELECT address, revision, data, sum FROM " + t.name + " WHERE address = ?"},
 			{&t.put, "INSERT INTO " + t.name + " (address, revision, data, sum) VALUES (?, ?, ?, ?) ON CONFLICT (address) DO UPDATE SET revision = excluded.revision, data = excluded.data, sum = excluded.sum"},
 			{&t.del, "DELETE FROM " + t.name + " WHERE address = ?"},
+			{&t.naming, "SELECT address, data FROM " + t.name + " WHERE instr(data, ?) > 0"},
 		}...)
 	}
 	for _, p := range list {

@@ -59,11 +59,17 @@ type Batch struct {
 	DeleteOutputs []address.Address
 	Shared        map[string]Counter
 	Blobs         []Blob // those already stored cost nothing
-	History       []Entry
+	// Restored is content that rows name already, and that the state has lost or damaged: it
+	// is stored again in place of what is there.
+	Restored []Blob
+	History  []Entry
 	// Documents are written as they are given; DeleteDocuments are names. A document that one
 	// batch deletes and writes is written.
 	Documents       []*Document
 	DeleteDocuments []string
+	// Lost is set by Commit: content that rows of this batch name, that rows named before, and
+	// that is not stored any more. Its rows are written all the same.
+	Lost []string
 }
 
 // Document is a small named value that belongs to no row: what a long-running apply
@@ -79,7 +85,7 @@ type Document struct {
 // Empty reports whether the batch writes nothing.
 func (b *Batch) Empty() bool {
 	return len(b.Sources)+len(b.Sinks)+len(b.Outputs)+len(b.DeleteSources)+len(b.DeleteSinks)+len(b.DeleteOutputs)+
-		len(b.Shared)+len(b.Blobs)+len(b.History)+len(b.Documents)+len(b.DeleteDocuments) == 0
+		len(b.Shared)+len(b.Blobs)+len(b.Restored)+len(b.History)+len(b.Documents)+len(b.DeleteDocuments) == 0
 }
 
 // Merge adds what o writes to b; where both write or delete one row, o wins.
@@ -97,6 +103,7 @@ func (b *Batch) Merge(o *Batch) {
 	b.DeleteSinks = append(b.DeleteSinks, o.DeleteSinks...)
 	b.DeleteOutputs = append(b.DeleteOutputs, o.DeleteOutputs...)
 	b.Blobs = append(b.Blobs, o.Blobs...)
+	b.Restored = append(b.Restored, o.Restored...)
 	b.History = append(b.History, o.History...)
 	b.mergeDocuments(o)
 	for k, v := range o.Shared {
