@@ -34,6 +34,7 @@ var importTable = []struct {
 	{"providers", nil},
 	{"providers/all", []string{"providers", "providers/*/*"}},
 	{"providers/providertest", []string{"providers"}},
+	{"providers/userfile", []string{"providers/internal/durable"}},
 	{"providers/internal/*", []string{"providers"}},
 	{"providers/internal/*/*", []string{"providers"}}, // helpers of tests that several kinds share
 	{"providers/*/*", []string{"providers", "providers/internal/*"}},
@@ -46,7 +47,7 @@ var importTable = []struct {
 	{"engine/queue", nil},
 	{"engine/view", []string{"engine", "engine/graph", "engine/plan", "engine/diff", "engine/state"}},
 	{"engine/web", []string{"engine", "engine/view", "engine/plan", "engine/state"}},
-	{"engine/cli", []string{"engine", "engine/view", "engine/web", "engine/plan", "engine/state", "hclspec", "providers"}},
+	{"engine/cli", []string{"engine", "engine/view", "engine/web", "engine/plan", "engine/state", "hclspec", "providers", "providers/userfile"}},
 }
 
 var leaves = []string{"hclspec/address", "hclspec/mark", "hclspec/decode"}
