@@ -37,11 +37,8 @@ type exitError struct{ code int }
 
 func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
-// The exit codes beside 0.
-var (
-	errFailed  = &exitError{1}
-	errChanges = &exitError{2}
-)
+// errFailed is the exit code of an error.
+var errFailed = &exitError{1}
 
 // Run runs one command and returns its exit code.
 func Run(ctx context.Context, p Process, kinds []*providers.Kind) int {

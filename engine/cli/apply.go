@@ -28,6 +28,9 @@ func (a *app) applyCommand() *cobra.Command {
 			"fails stays pending and is tried again by the next apply.",
 		Args: atMost(1, "directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if w.watch && f.strict {
+				return &usageError{"Flags that exclude each other", "--warnings-as-errors means nothing to --watch, which goes on whatever there is to warn about. Run \"tidegate validate --warnings-as-errors\" before."}
+			}
 			if w.watch {
 				return a.watch(cmd, &f, &w, a.directory(args))
 			}
@@ -37,6 +40,7 @@ func (a *app) applyCommand() *cobra.Command {
 	f.add(cmd, "what happens as lines of JSON, in the shape of Terraform's", "`N` deliveries at a time")
 	cmd.Flags().BoolVar(&auto, "auto-approve", false, "do not ask")
 	w.add(cmd)
+	addStrict(cmd.Flags(), &f.strict)
 	cmd.Flags().BoolVar(&f.refresh, "refresh", true, "look at the sources; without, their accepted values stand")
 	return cmd
 }
@@ -86,8 +90,14 @@ func (r *applying) run(ctx context.Context) error {
 	if stillborn(p, diags) || ctx.Err() != nil {
 		return r.fail(diags)
 	}
+	if r.flags.strict {
+		diags = strict(p, diags)
+	}
 	r.plan(p)
 	r.say(diags)
+	if r.flags.strict && warnings(diags)+p.Warnings() > 0 {
+		return errFailed // before anything is accepted or delivered
+	}
 	if err := r.approve(ctx, p); err != nil {
 		return err
 	}
@@ -96,9 +106,12 @@ func (r *applying) run(ctx context.Context) error {
 	r.show.start(r.app, r.stream)
 	result, more := r.engine.Apply(ctx, p)
 	r.show.end()
+	if n := warnings(more); r.flags.strict && n > 0 {
+		more = append(more, warningsAreErrors(n))
+	}
 	r.say(more)
 	r.finish(p, result, more)
-	if diags.HasErrors() || more.HasErrors() || p.Failed() || result.Failed > 0 || result.Interrupted || ctx.Err() != nil {
+	if p.Outcome() == plan.Errored || more.HasErrors() || result.Failed > 0 || result.Interrupted || ctx.Err() != nil {
 		return errFailed
 	}
 	return nil

@@ -51,14 +51,18 @@ func takesValue(root *cobra.Command) map[string]bool {
 	return out
 }
 
-// wantsJSON looks for --json where flags could not be parsed.
+// wantsJSON looks for --json and --format json where flags could not be parsed.
 func wantsJSON(args []string) bool {
-	for _, arg := range args {
+	for i, arg := range args {
 		switch arg {
 		case "--":
 			return false
-		case "--json", "--json=true", "--json=1":
+		case "--json", "--json=true", "--json=1", "--format=json":
 			return true
+		case "--format":
+			if i+1 < len(args) && args[i+1] == formatJSON {
+				return true
+			}
 		}
 	}
 	return false

@@ -3,18 +3,21 @@ package cli
 import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"tidegate/engine"
 	"tidegate/engine/plan"
-	"tidegate/engine/view"
+	"tidegate/hclspec"
 )
 
 // planFlags are the flags of commands that plan.
 type planFlags struct {
 	configFlags
+	renderFlags
 	refresh  bool
 	destroy  bool
 	detailed bool
+	strict   bool // warnings count as errors
 }
 
 func (f *planFlags) add(cmd *cobra.Command, jsonText, parallelismText string) {
@@ -23,6 +26,11 @@ func (f *planFlags) add(cmd *cobra.Command, jsonText, parallelismText string) {
 	f.addState(flags)
 	f.addInputs(flags)
 	f.addParallelism(flags, parallelismText)
+}
+
+// addStrict adds --warnings-as-errors.
+func addStrict(flags *pflag.FlagSet, strict *bool) {
+	flags.BoolVar(strict, "warnings-as-errors", false, "a warning is an error: exit with 1, and apply nothing")
 }
 
 func (a *app) planCommand() *cobra.Command {
@@ -34,13 +42,18 @@ func (a *app) planCommand() *cobra.Command {
 			"value is accepted, nothing is delivered, no state is written.",
 		Args: atMost(1, "directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.plan(cmd, &f, a.directory(args))
+			if err := f.resolve(&f.json); err != nil {
+				return err
+			}
+			return a.runPlan(cmd, &f, a.directory(args))
 		},
 	}
-	f.add(cmd, "the plan as JSON, in the shape of Terraform's", "`N` deliveries at a time in an apply; plan takes it so that both take the same flags")
+	f.add(cmd, "the plan as JSON, in the shape of Terraform's: short for --format json", "`N` deliveries at a time in an apply; plan takes it so that both take the same flags")
+	f.renderFlags.add(cmd.Flags())
 	cmd.Flags().BoolVar(&f.refresh, "refresh", true, "look at the sources; without, their accepted values stand")
 	cmd.Flags().BoolVar(&f.destroy, "destroy", false, "plan what destroy would do")
 	cmd.Flags().BoolVar(&f.detailed, "detailed-exitcode", false, "exit with 2 if there are changes")
+	addStrict(cmd.Flags(), &f.strict)
 	return cmd
 }
 
@@ -48,37 +61,45 @@ func (f *planFlags) options() engine.PlanOptions {
 	return engine.PlanOptions{Destroy: f.destroy, NoRefresh: !f.refresh, Brief: !f.json}
 }
 
-func (a *app) plan(cmd *cobra.Command, f *planFlags, dir string) error {
+func (a *app) runPlan(cmd *cobra.Command, f *planFlags, dir string) error {
 	var show progress
 	opts := a.options(cmd, &f.configFlags, dir)
 	opts.Events = show.Event
-	e, err := a.load(cmd.Context(), opts, f.json)
-	if err != nil {
-		return err
-	}
+	e, diags := engine.Load(cmd.Context(), opts)
+	economise(e)
 	defer e.Close()
+	if diags.HasErrors() {
+		return a.noPlan(f, diags, e.Files())
+	}
 	if !f.json {
 		show.start(a, nil)
 	}
-	p, diags := e.Plan(cmd.Context(), f.options())
+	p, more := e.Plan(cmd.Context(), f.options())
 	show.end()
-	diags = append(e.diags, diags...)
+	diags = append(diags, more...)
 	if stillborn(p, diags) {
-		return a.fail(diags, e.Files(), f.json)
+		return a.noPlan(f, diags, e.Files())
 	}
-	if f.json {
-		err = view.PlanJSON(a.Stdout, p, diags, a.sources(e.Files()))
-	} else {
-		err = view.PlanText(a.Stdout, p, a.style(a.Stdout))
+	if f.strict {
+		diags = strict(p, diags)
 	}
+	err := a.plan(p, &f.renderFlags, diags, e.Files())
 	a.report(diags, e.Files())
-	switch {
-	case err != nil || p.Failed() || diags.HasErrors():
+	if err != nil {
 		return errFailed
-	case f.detailed && p.HasChanges():
-		return errChanges
+	}
+	if code := p.Outcome().ExitCode(f.detailed); code != 0 {
+		return &exitError{code}
 	}
 	return nil
+}
+
+// noPlan says why there is none. A comment on a change says so, too.
+func (a *app) noPlan(f *planFlags, diags hcl.Diagnostics, files map[string]*hcl.File) error {
+	if f.format == formatMarkdown {
+		_ = a.plan(&plan.Plan{ToolVersion: hclspec.Version, Incomplete: true, Destroy: f.destroy}, &f.renderFlags, diags, files)
+	}
+	return a.fail(diags, files, f.json)
 }
 
 // stillborn reports whether there is no plan to show, only the reason.

@@ -11,6 +11,7 @@ import (
 
 func (a *app) validateCommand() *cobra.Command {
 	var f configFlags
+	var asErrors bool
 	cmd := &cobra.Command{
 		Use:   "validate [DIR]",
 		Short: "Check a configuration without looking at anything else",
@@ -18,17 +19,21 @@ func (a *app) validateCommand() *cobra.Command {
 			"needed: they count as unknown. All mistakes are reported at once.",
 		Args: atMost(1, "directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.validate(cmd, &f, a.directory(args))
+			return a.validate(cmd, &f, a.directory(args), asErrors)
 		},
 	}
 	f.addJSON(cmd.Flags(), "the diagnostics as JSON, in the shape of Terraform's")
 	f.addInputs(cmd.Flags())
+	addStrict(cmd.Flags(), &asErrors)
 	return cmd
 }
 
-func (a *app) validate(cmd *cobra.Command, f *configFlags, dir string) error {
+func (a *app) validate(cmd *cobra.Command, f *configFlags, dir string, asErrors bool) error {
 	e, diags := engine.Validate(cmd.Context(), a.options(cmd, f, dir))
 	defer e.Close()
+	if n := warnings(diags); asErrors && n > 0 {
+		diags = append(diags, warningsAreErrors(n))
+	}
 	switch {
 	case diags.HasErrors():
 		return a.fail(diags, e.Files(), f.json)

@@ -57,6 +57,12 @@ func renderings(t *testing.T) map[string]string {
 	s := Style{Width: 80}
 	add("plan text", func(b *bytes.Buffer) error { return PlanText(b, p, s) })
 	add("plan JSON", func(b *bytes.Buffer) error { return PlanJSON(b, p, diags, src) })
+	add("plan summary", func(b *bytes.Buffer) error { return PlanBrief(b, p, s) })
+	add("plan summary JSON", func(b *bytes.Buffer) error { return PlanBriefJSON(b, p, diags, src) })
+	add("plan Markdown", func(b *bytes.Buffer) error { return PlanMarkdown(b, p, diags, src, MarkdownOptions{}) })
+	add("plan Markdown summary", func(b *bytes.Buffer) error {
+		return PlanMarkdown(b, p, diags, src, MarkdownOptions{Limit: MinCommentLimit, Brief: true})
+	})
 	add("diagnostics", func(b *bytes.Buffer) error { return Diagnostics(b, diags, src, s) })
 	add("diagnostics JSON", func(b *bytes.Buffer) error { return DiagnosticsJSON(b, diags, src) })
 	add("stream", func(b *bytes.Buffer) error {
@@ -106,6 +112,12 @@ func TestNoControlCharacterIsWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := PlanJSON(&b, p, nil, Sources{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := PlanMarkdown(&b, p, hcl.Diagnostics{{Summary: evil, Detail: evil}}, Sources{}, MarkdownOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := PlanBrief(&b, p, Style{Width: 20}); err != nil {
 		t.Fatal(err)
 	}
 	a := sink("file", "x")

@@ -88,13 +88,7 @@ func (s *Stream) Plan(p *plan.Plan) {
 		}
 	}
 	s.outputChanges(p.Outputs)
-	operation := "plan"
-	sum := p.Summary()
-	s.line("info", "change_summary", "Plan: "+Counts(p), fields{"changes": fields{
-		"operation": operation, "add": sum.Add, "change": sum.Change, "remove": sum.Destroy, "import": 0, "action_invocation": 0,
-		"forget": sum.Forget, "adopt": sum.Adopt, "accept": sum.Accept, "deferred": sum.Deferred,
-		"blocked": sum.Blocked, "rejected": sum.Rejected, "failed": sum.Failed,
-	}})
+	s.line("info", "change_summary", "Plan: "+Counts(p), fields{"changes": changeCounts(p)})
 }
 
 func (s *Stream) planned(a address.Address, kind string, action plan.Action, wait string) {

@@ -3,6 +3,7 @@ package view
 import (
 	"encoding/json"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -107,7 +108,7 @@ func PlanJSON(w io.Writer, p *plan.Plan, diags hcl.Diagnostics, src Sources) err
 		FormatVersion: planFormat, TidegateVersion: p.ToolVersion,
 		ResourceChanges: []*resourceJSON{}, OutputChanges: map[string]*changeJSON{},
 		Timestamp: p.Time.UTC().Format(time.RFC3339), Applyable: p.Acts(),
-		Errored: p.Failed() || diags.HasErrors(), Checks: planChecks(p),
+		Errored: p.Outcome() == plan.Errored, Checks: planChecks(p),
 		Diagnostics: diagnosticsJSON(diags, src),
 	}
 	for _, c := range p.Sources {
@@ -124,8 +125,19 @@ func PlanJSON(w io.Writer, p *plan.Plan, diags hcl.Diagnostics, src Sources) err
 		return err
 	}
 	out.PlannedValues = plannedValues(p)
-	out.Complete = len(out.DeferredChanges) == 0 && !p.Incomplete
+	out.Complete = complete(p)
 	return writeJSON(w, out)
+}
+
+// complete reports whether nothing is left for later when the plan has been applied.
+func complete(p *plan.Plan) bool {
+	waits := slices.ContainsFunc(p.Sources, sourceWaits) || slices.ContainsFunc(p.Sinks, func(c *plan.SinkChange) bool { return c.Wait != nil })
+	return !waits && !p.Incomplete
+}
+
+// sourceWaits reports whether a value of the source is still to come.
+func sourceWaits(c *plan.SourceChange) bool {
+	return sourceMark(c) == waiting && (c.Problem != plan.Waiting || c.Standing == plan.Nothing)
 }
 
 func (out *planJSON) source(c *plan.SourceChange) {
@@ -140,7 +152,7 @@ func (out *planJSON) source(c *plan.SourceChange) {
 		r.Reasons = []string{c.Reason}
 	}
 	out.ResourceChanges = append(out.ResourceChanges, r)
-	if c.Problem == plan.Limited || c.Problem == plan.Blocked {
+	if sourceWaits(c) {
 		out.DeferredChanges = append(out.DeferredChanges, deferredJSON{
 			Reason: c.Reason, ResourceChange: r, Kind: string(c.Problem), Until: until(c.Until),
 		})

@@ -100,33 +100,53 @@ func (p *page) sink(c *plan.SinkChange) {
 // drift says what somebody else did. Where it is repaired, the content's diff already shows
 // the same lines the other way round.
 func (p *page) drift(c *plan.SinkChange) {
+	if text := driftRemark(c); text != "" {
+		p.prose(6, yellow, "drift: "+text)
+	}
+	if driftShown(c) {
+		p.prose(6, yellow, "drift: somebody else changed the content since the last delivery:")
+		p.diffLines(8, &c.Drift.Lines)
+	}
+}
+
+// driftRemark says of drift what its lines do not.
+func driftRemark(c *plan.SinkChange) string {
 	d := c.Drift
-	if d == nil || d.Policy == "ignore" {
-		return
-	}
 	switch {
+	case d == nil || d.Policy == "ignore":
+		return ""
 	case d.Missing:
-		p.prose(6, yellow, "drift: the target is missing")
+		return "the target is missing"
 	case len(d.Differs) > 0:
-		p.prose(6, yellow, "drift: "+strings.Join(d.Differs, "; "))
+		return strings.Join(d.Differs, "; ")
 	case c.Sensitive:
-		p.prose(6, yellow, "drift: the content (sensitive value) was changed by somebody else")
+		return "the content (sensitive value) was changed by somebody else"
 	}
-	if len(d.Lines.Hunks) == 0 && !d.Lines.Binary && d.Lines.Truncated == "" || c.Repair {
-		return
-	}
-	p.prose(6, yellow, "drift: somebody else changed the content since the last delivery:")
-	p.diffLines(8, &d.Lines)
+	return ""
+}
+
+// driftShown reports whether the lines of a drift are shown: there are some, and the content's
+// diff does not show them the other way round.
+func driftShown(c *plan.SinkChange) bool {
+	d := c.Drift
+	return d != nil && d.Policy != "ignore" && !c.Repair && (len(d.Lines.Hunks) > 0 || d.Lines.Binary || d.Lines.Truncated != "")
 }
 
 // contentNames are attributes that are shown as a diff by lines, or not at all.
 var contentNames = []string{"content", "content_base64", "body", "stdin"}
 
-// attributes shows what changes beside the content: for a first delivery what is set.
 func (p *page) attributes(c *plan.SinkChange) {
-	if c.After.IsAbsent() || c.Action == plan.Delete || c.Action == plan.Forget {
-		return
+	for _, ch := range changedAttributes(c) {
+		p.valueChange(ch)
 	}
+}
+
+// changedAttributes is what changes beside the content: for a first delivery what is set.
+func changedAttributes(c *plan.SinkChange) []plan.ValueChange {
+	if c.After.IsAbsent() || c.Action == plan.Delete || c.Action == plan.Forget {
+		return nil
+	}
+	var out []plan.ValueChange
 	before := c.Before.Value
 	if c.Before.IsAbsent() {
 		before = cty.EmptyObjectVal
@@ -138,8 +158,9 @@ func (p *page) attributes(c *plan.SinkChange) {
 		if hidden || name == "precondition" || nullAdd(ch) || repeatsTarget(c, ch) {
 			continue
 		}
-		p.valueChange(ch)
+		out = append(out, ch)
 	}
+	return out
 }
 
 // wholeCommand shows an argument vector as a whole: its members mean little alone.
@@ -171,14 +192,26 @@ func repeatsTarget(c *plan.SinkChange, ch plan.ValueChange) bool {
 		v.Type() == cty.String && (v.AsString() == c.Target || strings.HasSuffix(c.Target, "/"+strings.TrimPrefix(v.AsString(), "./")))
 }
 
+// contentShown reports whether there is something to say of the content.
+func contentShown(c *plan.SinkChange) bool {
+	return c.Action != plan.Delete && (c.Action.Delivers() || c.Wait != nil && c.Wanted.Delivers())
+}
+
+// sensitiveContent is all that is said of a content that may not be shown.
+func sensitiveContent(c *plan.SinkChange) string {
+	if c.ContentChanged {
+		return "(sensitive value, changed)"
+	}
+	return "(sensitive value, unchanged)"
+}
+
 func (p *page) content(c *plan.SinkChange) {
-	wants := c.Action.Delivers() || c.Wait != nil && c.Wanted.Delivers()
 	switch {
-	case !wants || c.Action == plan.Delete:
+	case !contentShown(c):
 	case c.Sensitive && c.ContentChanged:
-		p.prose(6, yellow, "content: (sensitive value, changed)")
+		p.prose(6, yellow, "content: "+sensitiveContent(c))
 	case c.Sensitive:
-		p.prose(6, "", "content: (sensitive value, unchanged)")
+		p.prose(6, "", "content: "+sensitiveContent(c))
 	case c.Lines == nil:
 	case c.Lines.OldSize == c.Lines.NewSize && len(c.Lines.Hunks) == 0 && !c.Lines.Binary && c.Lines.Truncated == "":
 		p.prose(6, "", "content: unchanged, "+count(c.Lines.NewSize, "byte"))

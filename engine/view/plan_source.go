@@ -44,7 +44,7 @@ func sourceMark(c *plan.SourceChange) string {
 	switch c.Problem {
 	case plan.Failed, plan.Rejected:
 		return attention
-	case plan.Limited, plan.Blocked:
+	case plan.Limited, plan.Blocked, plan.Waiting, plan.Flapping:
 		return waiting
 	}
 	return c.Action.Mark()
@@ -63,6 +63,10 @@ func sourceWords(c *plan.SourceChange) string {
 		return "has a new value that waits"
 	case plan.Blocked:
 		return "is blocked"
+	case plan.Waiting:
+		return "waits for its first push"
+	case plan.Flapping:
+		return "goes back and forth between two values"
 	}
 	switch {
 	case c.Action == plan.Read:
@@ -163,33 +167,47 @@ func (p *page) valueChange(ch plan.ValueChange) {
 	}
 }
 
-// checks writes the result of each rule and precondition, with what it found. A block judges
-// itself, too: a sink by its preconditions, a source by allow_empty.
+// checks writes the result of each rule and precondition, with what it found.
 func (p *page) checks(of address.Type, checks []plan.Check) {
-	conditions := 0
-	for _, c := range checks {
-		name := c.Address
-		switch {
-		case c.Address == c.Object && of == address.Source:
-			name = "allow_empty"
-		case c.Address == c.Object:
-			conditions++
-			name = fmt.Sprintf("precondition %d", conditions)
-		}
-		word, color := c.Status, ""
-		switch {
-		case c.Status == "pass":
-			word = "passed"
-		case c.Severity == "warning":
-			word, color = "warning", yellow
-		case c.Status == "fail":
-			word, color = "failed", red
-		case c.Status == "error":
-			word, color = "could not be judged", red
-		}
-		p.prose(6, color, name+": "+word)
+	for _, c := range namedChecks(of, checks) {
+		p.prose(6, c.color, c.name+": "+c.word)
 		for _, f := range c.Findings {
-			p.prose(8, color, f)
+			p.prose(8, c.color, f)
 		}
 	}
+}
+
+// namedCheck is a check with the words for it.
+type namedCheck struct {
+	plan.Check
+	name, word, color string
+}
+
+// namedChecks finds the words. A block judges itself, too: a sink by its preconditions, a source
+// by allow_empty.
+func namedChecks(of address.Type, checks []plan.Check) []namedCheck {
+	conditions := 0
+	var out []namedCheck
+	for _, c := range checks {
+		n := namedCheck{Check: c, name: c.Address, word: c.Status}
+		switch {
+		case c.Address == c.Object && of == address.Source:
+			n.name = "allow_empty"
+		case c.Address == c.Object:
+			conditions++
+			n.name = fmt.Sprintf("precondition %d", conditions)
+		}
+		switch {
+		case c.Status == "pass":
+			n.word = "passed"
+		case c.Severity == "warning":
+			n.word, n.color = "warning", yellow
+		case c.Status == "fail":
+			n.word, n.color = "failed", red
+		case c.Status == "error":
+			n.word, n.color = "could not be judged", red
+		}
+		out = append(out, n)
+	}
+	return out
 }

@@ -6,23 +6,53 @@ import (
 	"tidegate/engine/plan"
 )
 
-// summary writes the last line of a plan.
-func (p *page) summary(pl *plan.Plan) {
+// verdict is what stands under a plan: the words that count first, then sentences.
+type verdict struct {
+	color, head, text string
+	more              []string
+}
+
+// verdictOf follows from the plan's outcome, as the exit code does.
+func verdictOf(pl *plan.Plan) verdict {
 	s := pl.Summary()
-	if !pl.HasChanges() && !pl.Failed() {
-		p.paintedProse(green, "No changes.", noChanges(pl, s))
-		return
+	switch outcome := pl.Outcome(); {
+	case outcome == plan.InStep:
+		return verdict{color: green, head: "No changes.", text: noChanges(pl, s)}
+	case outcome == plan.Changes && s.Outputs > 0 && s == (plan.Summary{Outputs: s.Outputs, Blocked: s.Blocked}) && len(pl.ForgetSources) == 0:
+		return verdict{text: "Applying this plan saves the new output values in the state and touches no sink."}
 	}
-	if s := pl.Summary(); s.Outputs > 0 && s == (plan.Summary{Outputs: s.Outputs, Blocked: s.Blocked}) && len(pl.ForgetSources) == 0 && !pl.Failed() {
-		p.text(0, "Applying this plan saves the new output values in the state and touches no sink.")
-		return
-	}
-	p.paintedProse(bold, "Plan:", Counts(pl))
+	v := verdict{color: bold, head: "Plan:", text: Counts(pl)}
 	if s.Accept > 0 && s.Add+s.Change+s.Destroy+s.Forget+s.Adopt == 0 {
-		p.text(0, "No sink changes by what is accepted.")
+		v.more = append(v.more, "No sink changes by what is accepted.")
 	}
-	if pl.Failed() {
-		p.text(0, "Something failed or was rejected (marked \"!\"); the values that were accepted before stay in use, and the rest of the plan can be applied.")
+	switch {
+	case s.Failed+s.Rejected > 0:
+		v.more = append(v.more, "Something failed or was rejected (marked \"!\"); the values that were accepted before stay in use, and the rest of the plan can be applied.")
+	case pl.Incomplete:
+		v.more = append(v.more, "There were errors, so the plan is not complete.")
+	}
+	return v
+}
+
+// Verdict is the sentence at the end of a plan, on one line.
+func Verdict(pl *plan.Plan) string {
+	v := verdictOf(pl)
+	if v.head == "" {
+		return v.text
+	}
+	return v.head + " " + v.text
+}
+
+// summary writes the last lines of a plan.
+func (p *page) summary(pl *plan.Plan) {
+	v := verdictOf(pl)
+	if v.head == "" {
+		p.text(0, v.text)
+	} else {
+		p.paintedProse(v.color, v.head, v.text)
+	}
+	for _, text := range v.more {
+		p.text(0, text)
 	}
 }
 

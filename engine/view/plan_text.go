@@ -21,11 +21,8 @@ func PlanText(w io.Writer, p *plan.Plan, s Style) error {
 		out.blank()
 	}
 	for _, a := range p.ForgetSources {
-		words := " is no longer declared; what was accepted is forgotten"
-		if p.Destroy {
-			words = " will be forgotten"
-		}
-		out.item(plan.Forget.Mark(), yellow, a.String()+words)
+		f := forgotten(p, a)
+		out.item(f.sign, markColor(f.sign), f.name+" "+f.words)
 		out.blank()
 	}
 	for _, c := range sinks {

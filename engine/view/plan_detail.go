@@ -1,0 +1,200 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+
+	"tidegate/engine/diff"
+	"tidegate/engine/plan"
+)
+
+// detail is what Markdown says of one item, folded, "" where the table says it all. With a room
+// it is cut to about so many characters, and short says so. What went wrong may stand open.
+func (it item) detail(room int, open bool) (text string, short bool) {
+	d := &detail{room: room}
+	switch {
+	case it.sink != nil:
+		d.sink(it.sink)
+	case it.source != nil:
+		d.source(it.source)
+	}
+	if d.b.Len() == 0 {
+		return "", false
+	}
+	summary := it.markdownWords(summaryCode)
+	if it.sign != plan.NoOp.Mark() {
+		summary = summaryCode(it.sign) + " " + summaryCode(it.name) + " " + summary
+	} else {
+		summary = summaryCode(it.name) + " " + summary
+	}
+	if it.sink != nil {
+		if n := strings.Trim(lineCount(it.sink), "`"); n != "" {
+			summary += " (" + n + ")"
+		}
+	}
+	return fold(summary, d.b.String(), open && it.wrong()), d.short
+}
+
+// detail is the body of an item under way.
+type detail struct {
+	b     strings.Builder
+	room  int
+	short bool
+}
+
+// fact writes one line of a list: a word of ours and text of strangers.
+func (d *detail) fact(name, text string) {
+	fmt.Fprintf(&d.b, "- %s: %s\n", name, mdCode(text))
+}
+
+// say writes one line of a list in our own words.
+func (d *detail) say(text string) { fmt.Fprintf(&d.b, "- %s\n", text) }
+
+// block writes lines as a diff, cut to what room is left.
+func (d *detail) block(title string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	if d.room > 0 {
+		var cut bool
+		lines, cut = clip(lines, max(d.room-characters(d.b.String()), minBlock))
+		d.short = d.short || cut
+	}
+	d.b.WriteString("\n")
+	if title != "" {
+		d.b.WriteString(title + ":\n\n")
+	}
+	d.b.WriteString(fence("diff", lines))
+}
+
+// minBlock is what a diff may take however little is left.
+const minBlock = 500
+
+func (d *detail) source(c *plan.SourceChange) {
+	if c.Identity != "" {
+		d.fact("from", c.Identity)
+	}
+	switch {
+	case c.Version == "" && c.PreviousVersion == "":
+	case c.PreviousVersion == "" || c.PreviousVersion == c.Version:
+		d.fact("version", short(c.Version))
+	default:
+		fmt.Fprintf(&d.b, "- version: %s to %s\n", mdCode(short(c.PreviousVersion)), mdCode(short(c.Version)))
+	}
+	if c.Reason != "" && !(c.Problem == plan.Rejected && findings(c.Checks)) {
+		d.fact("reason", c.Reason)
+	}
+	if c.Problem != plan.NoProblem {
+		d.say(standing(c.Standing))
+	}
+	d.checks(namedChecks(c.Address.Type, c.Checks))
+	d.block("", valueLines(spread(c.Changes)))
+}
+
+func (d *detail) sink(c *plan.SinkChange) {
+	if c.Target != "" {
+		d.fact("target", c.Target)
+	}
+	for _, r := range c.Reasons {
+		d.fact("reason", r)
+	}
+	if c.Wait != nil && (c.Wait.Kind != plan.RejectedByOwn || !findings(c.Checks)) {
+		d.fact(string(c.Wait.Kind), c.Wait.Reason)
+	}
+	if c.Wait != nil && c.Wanted != plan.NoOp && c.Wanted != c.Action {
+		d.say("then: " + string(c.Wanted))
+	}
+	d.checks(namedChecks(c.Address.Type, c.Checks))
+	if text := driftRemark(c); text != "" {
+		d.fact("drift", text)
+	}
+	if c.FilledLater {
+		d.say("`delivery.*` is filled at delivery")
+	}
+	if contentShown(c) && c.Sensitive {
+		d.say("content: " + sensitiveContent(c))
+	}
+	d.block("", valueLines(changedAttributes(c)))
+	if contentShown(c) && !c.Sensitive && c.Lines != nil {
+		d.lines("Content, "+sizes(c), c.Lines)
+	}
+	if driftShown(c) {
+		d.lines("What somebody else changed since the last delivery", &c.Drift.Lines)
+	}
+}
+
+func (d *detail) checks(checks []namedCheck) {
+	for _, c := range checks {
+		fmt.Fprintf(&d.b, "- %s %s\n", mdCode(c.name), c.word)
+		for i, f := range c.Findings {
+			if i == maxFindings {
+				fmt.Fprintf(&d.b, "  - and %d more\n", len(c.Findings)-i)
+				break
+			}
+			fmt.Fprintf(&d.b, "  - %s\n", mdCode(f))
+		}
+	}
+}
+
+// maxFindings bounds what one rule may say of one item.
+const maxFindings = 20
+
+// lines writes a diff by lines.
+func (d *detail) lines(title string, l *diff.Lines) {
+	switch {
+	case l.Binary:
+		d.say(fmt.Sprintf("%s: binary, %s to %s", title, grouped(int64(l.OldSize)), count(l.NewSize, "byte")))
+		return
+	case l.Truncated != "":
+		d.say(title + ": too large to show, " + l.Truncated)
+		return
+	}
+	var out []string
+	for _, h := range l.Hunks {
+		out = append(out, fmt.Sprintf("@@ -%d,%d +%d,%d @@", h.OldStart, h.OldLines, h.NewStart, h.NewLines))
+		focus := focuses(h.Lines)
+		for i, line := range h.Lines {
+			out = append(out, string(" -+"[line.Op])+escapeLine(window(line.Text, focus[i], maxLineBytes)))
+			if line.NoNewline {
+				out = append(out, `\ No newline at end of file`)
+			}
+		}
+		if len(out) > maxDiffLines {
+			break
+		}
+	}
+	if len(out) > maxDiffLines {
+		out = append(out[:maxDiffLines], "  ... more lines cut")
+		d.short = true
+	}
+	d.block(title, out)
+}
+
+// valueLines writes changes of values as lines of a diff.
+func valueLines(changes []plan.ValueChange) []string {
+	var out []string
+	for i, ch := range changes {
+		if i == maxValueChange {
+			return append(out, fmt.Sprintf("  ... and %s", count(len(changes)-i, "more change")))
+		}
+		out = append(out, changeLines(ch)...)
+	}
+	return out
+}
+
+func changeLines(ch plan.ValueChange) []string {
+	path := Escape(ch.Path)
+	if path == "" {
+		path = "value"
+	}
+	before, after := path+": "+inline(ch.Before.Value), path+": "+inline(ch.After.Value)
+	switch {
+	case ch.Action == diff.ActionAdd:
+		return []string{"+ " + after}
+	case ch.Action == diff.ActionRemove:
+		return []string{"- " + before}
+	case ch.Sensitive:
+		return []string{"! " + path + ": (sensitive value, changed)"}
+	}
+	return []string{"- " + before, "+ " + after}
+}
