@@ -116,7 +116,15 @@ func (p *program) sideBySide(n int, f func(int)) {
 }
 
 // checkNode checks one node. It writes to nothing but the node.
-func (p *program) checkNode(n *node, vals values) checked {
+func (p *program) checkNode(n *node, vals values) (out checked) {
+	defer func() {
+		if v := recover(); v != nil {
+			err := p.opts.panicked(n.addr, v, nil)
+			out = checked{diags: hcl.Diagnostics{{
+				Severity: hcl.DiagError, Summary: "The block cannot be made", Subject: n.rng.Ptr(), Detail: fmt.Sprintf("%s: %s.", n.addr, err),
+			}}}
+		}
+	}()
 	switch {
 	case n.addr.Type == address.Variable:
 		return checked{}
@@ -135,7 +143,7 @@ func (p *program) checkNode(n *node, vals values) checked {
 	diags = append(diags, p.checkSettings(n, v)...)
 	diags = append(diags, p.warnCredentials(n, v)...)
 	ev, partly, more := p.trial(n, v)
-	out := checked{diags: append(diags, more...)}
+	out = checked{diags: append(diags, more...)}
 	if !partly && !out.diags.HasErrors() {
 		if len(n.sources) == 0 && len(n.sinks) == 0 && !n.usesDelivery {
 			n.static = ev

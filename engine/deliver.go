@@ -157,17 +157,20 @@ func (r *run) sweep(ctx context.Context) {
 		if err != nil {
 			continue
 		}
-		sink, diags := r.engine.sinkOf(row.Address, payload, v)
-		if diags.HasErrors() {
-			continue
-		}
-		if s, ok := sink.(providers.Sweeper); ok {
-			if err := s.Sweep(ctx); err != nil {
-				r.diags = append(r.diags, &hcl.Diagnostic{
-					Severity: hcl.DiagWarning, Summary: "Cannot remove a temporary file",
-					Detail: fmt.Sprintf("%s: %s.", row.Address, err),
-				})
+		err = nil
+		if broken := r.engine.opts.contain(row.Address, func() {
+			sink, diags := r.engine.sinkOf(row.Address, payload, v)
+			if s, ok := sink.(providers.Sweeper); ok && !diags.HasErrors() {
+				err = s.Sweep(ctx)
 			}
+		}); broken != nil {
+			err = broken
+		}
+		if err != nil {
+			r.diags = append(r.diags, &hcl.Diagnostic{
+				Severity: hcl.DiagWarning, Summary: "Cannot remove a temporary file",
+				Detail: fmt.Sprintf("%s: %s.", row.Address, err),
+			})
 		}
 	}
 }

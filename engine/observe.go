@@ -479,12 +479,19 @@ func (o *observer) limiters() (map[string]plan.Limiter, hcl.Diagnostics) {
 		if a.Type != address.RateLimit {
 			continue
 		}
-		ev, more := o.evaluated(n)
-		diags = append(diags, more...)
-		if ev == nil || ev.limit == nil {
-			continue
+		if err := o.engine.opts.contain(a, func() {
+			ev, more := o.evaluated(n)
+			diags = append(diags, more...)
+			if ev != nil && ev.limit != nil {
+				l := limiter(ev.limit, ev.configured.Settings.(*providers.RateLimitSettings))
+				out[a.String()] = o.engine.opts.containedLimiter(a, l)
+			}
+		}); err != nil {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError, Summary: "Rate limit cannot be made", Subject: n.rng.Ptr(),
+				Detail: fmt.Sprintf("%s: %s.", a, err),
+			})
 		}
-		out[a.String()] = limiter(ev.limit, ev.configured.Settings.(*providers.RateLimitSettings))
 	}
 	return out, diags
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"tidegate/hclspec"
+	"tidegate/hclspec/address"
 )
 
 // Times of reloading.
@@ -273,7 +274,7 @@ func isConfiguration(name string) bool {
 
 // readAgain loads the configuration anew, and puts it into the form in which it is kept.
 func (d *Daemon) readAgain(before *Engine) (*Engine, hcl.Diagnostics, []byte) {
-	e, diags := load(d.opts, loadOptions{before: before})
+	e, diags := d.loadSafely(before)
 	if !diags.HasErrors() && e.statePath != before.statePath {
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "The state cannot be moved while it is held",
@@ -287,6 +288,18 @@ func (d *Daemon) readAgain(before *Engine) (*Engine, hcl.Diagnostics, []byte) {
 	document := d.keepable(e, e.prog.found)
 	e.prog.digests()
 	return e, diags, document
+}
+
+// loadSafely loads the configuration. A kind that panics over it makes it a broken one.
+func (d *Daemon) loadSafely(before *Engine) (e *Engine, diags hcl.Diagnostics) {
+	err := d.opts.contain(address.Address{}, func() { e, diags = load(d.opts, loadOptions{before: before}) })
+	if err == nil {
+		return e, diags
+	}
+	for _, n := range before.prog.sorted {
+		n.next = nil // as forget does for a program that was made to the end
+	}
+	return before, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "The configuration cannot be loaded", Detail: err.Error()}}
 }
 
 // reconfigure lets another configuration run. Equal nodes go on as they are; a broken one

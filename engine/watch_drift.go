@@ -32,7 +32,7 @@ func (d *Daemon) meetSink(it *sinkItem, x *decision) {
 	if w, ok := x.sink.(providers.Watcher); ok {
 		if it.stop == nil || it.watching != r.Target {
 			d.unwatchSink(it)
-			stop, err := w.Watch(func(providers.Change) { d.post(func() { d.targetMoved(it) }) })
+			stop, err := d.notification(it.addr, w, func(providers.Change) { d.post(func() { d.targetMoved(it) }) })
 			if err == nil {
 				it.stop, it.watching = stop, r.Target
 			}

@@ -26,6 +26,7 @@ type sim struct {
 	targets map[string]*simTarget
 	inside  map[string]int // looks at the same time, by host; "" for all
 	most    map[string]int
+	kinds   []*providers.Kind // beside ours and the fakes
 }
 
 // simOrigin is where a source of kind "sim" looks.
@@ -76,7 +77,12 @@ type simSinkConfig struct {
 func (w *sim) registry(t testing.TB) *providers.Registry {
 	t.Helper()
 	detectors := []string{"hash", "etag", "watch", "webhook"}
-	kinds := append(all.Kinds(),
+	for _, k := range w.kinds {
+		if k.Type == "detector" {
+			detectors = append(detectors, k.Name)
+		}
+	}
+	kinds := append(append(all.Kinds(), w.kinds...),
 		providers.SourceKind("sim", providers.Doc{Summary: "A fake.", Detectors: detectors}, func() *simSourceConfig { return &simSourceConfig{} },
 			func(c *simSourceConfig, _ providers.Env) (providers.Source, error) {
 				s := &simSource{world: w, name: c.Name, host: "none"}

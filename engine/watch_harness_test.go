@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -217,4 +217,24 @@ func (m *module) replace(name, text string) {
 	}
 }
 
-var _ testing.TB
+// logText is what a daemon logs.
+type logText struct {
+	mutex sync.Mutex
+	text  strings.Builder
+}
+
+func (l *logText) Write(p []byte) (int, error) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logText) count(words string) int {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return strings.Count(l.text.String(), words)
+}
+
+func (l *logText) option(o *engine.Options, _ *engine.WatchOptions) {
+	o.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: l})
+}

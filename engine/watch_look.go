@@ -54,7 +54,7 @@ func (d *Daemon) glances(it *sourceItem) (validator string, ok bool) {
 // glance asks an origin whether anything changed since. Mostly nothing did: then nothing is
 // decoded, judged, made or written, and the loop hears of it with others.
 func (d *Daemon) glance(it *sourceItem, validator string) {
-	n, group := it.node, it.lane
+	n, prog, group := it.node, d.engine.prog, it.lane
 	limit := n.static.configured.Settings.(*providers.SourceSettings).MaxBytes
 	crowded := d.looks.Waiting() > 0
 	d.worker(func() {
@@ -65,7 +65,7 @@ func (d *Daemon) glance(it *sourceItem, validator string) {
 		if limit != providers.DefaultMaxBytes {
 			ctx = providers.WithFetchLimit(ctx, limit)
 		}
-		snapshot, err := fetchSafely(ctx, n.static.source, validator)
+		snapshot, err := prog.fetchSafely(ctx, n, validator)
 		cancel()
 		if err != nil || !snapshot.NotModified || snapshot.Validator != "" && snapshot.Validator != validator {
 			d.post(func() {
@@ -89,13 +89,13 @@ func (d *Daemon) glance(it *sourceItem, validator string) {
 }
 
 // fetchSafely keeps a panic of a kind with its source.
-func fetchSafely(ctx context.Context, src providers.Source, validator string) (snapshot providers.Snapshot, err error) {
+func (prog *program) fetchSafely(ctx context.Context, n *node, validator string) (snapshot providers.Snapshot, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("internal error: %v", r)
+			err = prog.opts.panicked(n.addr, r, prog.redactor(prog.valuesOf(n, n.static)))
 		}
 	}()
-	return src.Fetch(ctx, validator)
+	return n.static.source.Fetch(ctx, validator)
 }
 
 // glanced takes in that nothing changed.
@@ -110,6 +110,9 @@ func (d *Daemon) glanced(it *sourceItem, n *node, group string) {
 	it.looks++
 	it.lastLook = time.Now()
 	it.lastSuccess = it.lastLook
+	if it.pace.broken != "" {
+		d.well(it)
+	}
 	if !equalNodes(it.node, n) { // reconfigured meanwhile
 		d.ask(it)
 		return
@@ -168,7 +171,7 @@ func (s *scene) lookAt(ctx context.Context, n *node) (l *look) {
 		// A panic in a kind or decoder stays with its source.
 		if r := recover(); r != nil {
 			l = &look{SourceObservation: &plan.SourceObservation{
-				Address: n.addr, Kind: n.addr.Kind, Err: fmt.Sprintf("internal error: %v", r),
+				Address: n.addr, Kind: n.addr.Kind, Err: s.engine.opts.panicked(n.addr, r, s.redactor(n)).Error(),
 			}}
 		}
 	}()
@@ -207,7 +210,7 @@ func (d *Daemon) sawSource(r *looked) {
 	d.restoreSource(it, r.look)
 	if d.unchanged(it, r.look) {
 		it.lastSuccess = now
-		d.sourceState(it, StateOK, "") // it may have been paused
+		d.well(it) // it may have been paused
 		d.afterLook(it, 0)
 		return
 	}

@@ -6,36 +6,10 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
-	"strings"
-	"sync"
 	"testing"
-
-	"github.com/hashicorp/go-hclog"
 
 	"tidegate/engine"
 )
-
-// logText is what a daemon logs.
-type logText struct {
-	mutex sync.Mutex
-	text  strings.Builder
-}
-
-func (l *logText) Write(p []byte) (int, error) {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logText) count(words string) int {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	return strings.Count(l.text.String(), words)
-}
-
-func (l *logText) option(o *engine.Options, _ *engine.WatchOptions) {
-	o.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: l})
-}
 
 // stored counts the content that the state holds and that is what its name says it is, or that
 // somebody overwrote with zeros.

@@ -71,8 +71,9 @@ func (d *Daemon) storeOutputs() {
 // outputChange evaluates one output, and returns nothing where it cannot be had.
 func (s *scene) outputChange(ctx context.Context, n *node) (out []*plan.OutputChange) {
 	defer func() {
-		if recover() != nil {
-			out = nil // it keeps the value it had
+		if r := recover(); r != nil {
+			_ = s.engine.opts.panicked(n.addr, r, s.redactor(n)) // in the log
+			out = nil                                            // it keeps the value it had
 		}
 	}()
 	s.prepareNode(ctx, n)

@@ -20,36 +20,38 @@ import (
 // publishReceivers tells the listener which names are taken in.
 func (d *Daemon) publishReceivers() {
 	out := &Receivers{Sources: map[string]*Receiver{}, Detectors: map[string]*Receiver{}}
-	prog := d.engine.prog
-	for _, n := range prog.sorted {
-		a := n.addr
-		if n.static == nil {
-			continue
-		}
-		switch a.Type {
-		case address.Source:
-			s, ok := settingsOf(n)
-			if !ok {
-				continue
-			}
-			push, takes := pushOf(n, n.static.source, s)
-			if !takes {
-				continue
-			}
-			r := &Receiver{Name: push.ConfigName, Address: a, Secrets: push.Secrets, Token: push.BearerToken}
-			if push.ConfigName == providers.AllNames {
-				out.Wildcard = r
-			} else {
-				out.Sources[push.ConfigName] = r
-			}
-		case address.Detector:
-			if r, ok := n.static.detector.(providers.Receiver); ok {
-				push := r.Push()
-				out.Detectors[a.Name] = &Receiver{Name: a.Name, Address: a, Secrets: push.Secrets, Token: push.BearerToken}
-			}
+	for _, n := range d.engine.prog.sorted {
+		if n.static != nil {
+			_ = d.opts.contain(n.addr, func() { n.receives(out) }) // it takes nothing in then
 		}
 	}
 	d.receivers.Store(out)
+}
+
+// receives adds what a source or detector takes in.
+func (n *node) receives(out *Receivers) {
+	switch a := n.addr; a.Type {
+	case address.Source:
+		s, ok := settingsOf(n)
+		if !ok {
+			return
+		}
+		push, takes := pushOf(n, n.static.source, s)
+		if !takes {
+			return
+		}
+		r := &Receiver{Name: push.ConfigName, Address: a, Secrets: push.Secrets, Token: push.BearerToken}
+		if push.ConfigName == providers.AllNames {
+			out.Wildcard = r
+		} else {
+			out.Sources[push.ConfigName] = r
+		}
+	case address.Detector:
+		if r, ok := n.static.detector.(providers.Receiver); ok {
+			push := r.Push()
+			out.Detectors[a.Name] = &Receiver{Name: a.Name, Address: a, Secrets: push.Secrets, Token: push.BearerToken}
+		}
+	}
 }
 
 // Receivers returns what the running configuration takes in.
@@ -251,7 +253,7 @@ func (d *Daemon) takeIn(p Pushed, key replayKeyType, same bool, durable chan<- b
 func (s *scene) judgePush(ctx context.Context, n *node, p Pushed) (same bool, findings []string) {
 	defer func() {
 		if r := recover(); r != nil {
-			same, findings = false, []string{fmt.Sprintf("internal error: %v", r)}
+			same, findings = false, []string{s.engine.opts.panicked(n.addr, r, nil).Error()}
 		}
 	}()
 	settings, ok := settingsOf(n)

@@ -69,7 +69,11 @@ func (d *Daemon) decideRemoval(it *sinkItem) {
 			}
 		}
 	}
-	r, err := o.removal(context.Background(), it.addr, nil, d.writers)
+	var r *plan.Removed
+	var err error
+	if broken := d.opts.contain(it.addr, func() { r, err = o.removal(context.Background(), it.addr, nil, d.writers) }); broken != nil {
+		err = broken
+	}
 	if err != nil {
 		d.sinkState(it, StateFailed, fmt.Sprintf("what was applied there cannot be read (%s); forget it with: tidegate state rm '%s'", err, it.addr), time.Time{})
 		return

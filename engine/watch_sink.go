@@ -194,7 +194,7 @@ func (s *scene) decide(ctx context.Context, n *node, limits map[string]plan.Limi
 	x = &decision{node: n, at: s.now}
 	defer func() {
 		if r := recover(); r != nil {
-			x.err = fmt.Errorf("internal error: %v", r)
+			x.err = s.engine.opts.panicked(n.addr, r, s.redactor(n))
 		}
 	}()
 	s.prepareNode(ctx, n)
@@ -423,7 +423,7 @@ func (d *Daemon) deliver(it *sinkItem) {
 		func() {
 			defer func() {
 				if r := recover(); r != nil {
-					o.err = fmt.Errorf("internal error: %v", r)
+					o.err = e.opts.panicked(c.Address, r, k.redact)
 				}
 			}()
 			o = k.deliver(d.lookCtx, c)

@@ -108,6 +108,7 @@ type pace struct {
 	debounce  time.Duration
 	window    time.Duration // of flapping
 	longest   time.Duration // back-off
+	broken    string        // what is wrong with a detector that panicked, "" if none did
 }
 
 // looked is what one look brought.
@@ -137,6 +138,12 @@ func (d *Daemon) prepareSources(items []*sourceItem) {
 
 // meet learns from the instance what does not change with the data.
 func (d *Daemon) meet(it *sourceItem, src providers.Source) {
+	if err := d.opts.contain(it.addr(), func() { d.learn(it, src) }); err != nil {
+		d.sourceState(it, StateFailing, err.Error())
+	}
+}
+
+func (d *Daemon) learn(it *sourceItem, src providers.Source) {
 	it.group = hostOf(src)
 	if id, ok := src.(providers.Identifier); ok && it.node.static != nil {
 		it.identity = shownUnless(d.engine.prog.valuesOf(it.node, it.node.static), id.Identity())
@@ -155,7 +162,9 @@ func (d *Daemon) meet(it *sourceItem, src providers.Source) {
 func (d *Daemon) meetAgain(it *sourceItem, src providers.Source) {
 	place := ""
 	if id, ok := src.(providers.Identifier); ok {
-		place = id.Identity()
+		if d.opts.contain(it.addr(), func() { place = id.Identity() }) != nil {
+			return // the look has failed for the same reason
+		}
 	}
 	if it.place == place && (it.group != "" || it.watchable != nil) {
 		return
@@ -170,7 +179,7 @@ func (d *Daemon) rewatch(it *sourceItem) {
 	if it.watchable == nil || it.stopWatch != nil || d.isPaused(it.addr()) != nil {
 		return
 	}
-	stop, err := it.watchable.Watch(func(c providers.Change) {
+	stop, err := d.notification(it.addr(), it.watchable, func(c providers.Change) {
 		d.post(func() { d.notified(it, c) })
 	})
 	if err != nil {
@@ -179,6 +188,18 @@ func (d *Daemon) rewatch(it *sourceItem) {
 		return
 	}
 	it.stopWatch = stop
+}
+
+// notification asks a Watcher to tell of changes. What it returns ends that.
+func (d *Daemon) notification(a address.Address, w providers.Watcher, wake func(providers.Change)) (stop func(), err error) {
+	if broken := d.opts.contain(a, func() { stop, err = w.Watch(wake) }); broken != nil {
+		err = broken
+	}
+	if err != nil {
+		return nil, err
+	}
+	end := stop
+	return func() { _ = d.opts.contain(a, end) }, nil
 }
 
 func (d *Daemon) unwatch(it *sourceItem) {
@@ -203,8 +224,14 @@ func (d *Daemon) paceOf(n *node) *pace {
 	if p := d.paces[key]; p != nil {
 		return p
 	}
-	p := &pace{detectors: d.detectorsOf(n, interval)}
-	p.unite()
+	p := &pace{}
+	if err := d.opts.contain(n.addr, func() { p.detectors = d.detectorsOf(n, interval) }); err != nil {
+		p.detectors, p.broken = []providers.Detector{standIn{}}, err.Error()
+	}
+	for i := range p.detectors {
+		d.askDetector(n.addr, p, i, func(det providers.Detector) { p.unite(det) })
+	}
+	p.threshold = max(1, p.threshold)
 	d.paces[key] = p
 	return p
 }
@@ -253,23 +280,29 @@ func (p *program) detector(kind *providers.Kind, values cty.Value, a address.Add
 	return c.Detector(p.env(a))
 }
 
-// unite takes together what detectors say beside their delays.
-func (p *pace) unite() {
-	for _, det := range p.detectors {
-		if n := det.FailureThreshold(); p.threshold == 0 || n < p.threshold {
-			p.threshold = n
-		}
-		if n, ok := det.(providers.Notified); ok && (p.debounce == 0 || n.Debounce() < p.debounce) {
-			p.debounce = max(n.Debounce(), time.Nanosecond)
-		}
-		if paced, ok := det.(providers.Paced); ok {
-			if m := paced.BackoffMax(); p.longest == 0 || m < p.longest {
-				p.longest = m
-			}
-			p.window = max(p.window, paced.Window())
-		}
+// askDetector asks one of the detectors of a pace. One that panics is never asked again: another
+// stands in for it.
+func (d *Daemon) askDetector(a address.Address, p *pace, i int, ask func(providers.Detector)) {
+	if err := d.opts.contain(a, func() { ask(p.detectors[i]) }); err != nil {
+		p.detectors[i], p.broken = standIn{}, "its detector does not work: "+err.Error()
+		ask(p.detectors[i])
 	}
-	p.threshold = max(1, p.threshold)
+}
+
+// unite takes together what detectors say beside their delays.
+func (p *pace) unite(det providers.Detector) {
+	if n := det.FailureThreshold(); p.threshold == 0 || n < p.threshold {
+		p.threshold = n
+	}
+	if n, ok := det.(providers.Notified); ok && (p.debounce == 0 || n.Debounce() < p.debounce) {
+		p.debounce = max(n.Debounce(), time.Nanosecond)
+	}
+	if paced, ok := det.(providers.Paced); ok {
+		if m := paced.BackoffMax(); p.longest == 0 || m < p.longest {
+			p.longest = m
+		}
+		p.window = max(p.window, paced.Window())
+	}
 }
 
 // schedule sets the time of the next look.
@@ -313,10 +346,15 @@ func (d *Daemon) nextDelay(it *sourceItem) time.Duration {
 		h.Changes, h.Failures = row.Changes, row.Failures
 	}
 	wait := time.Duration(-1)
-	for _, det := range it.pace.detectors {
-		if w := det.Delay(h); wait < 0 || w < wait {
-			wait = w
-		}
+	for i := range it.pace.detectors {
+		d.askDetector(it.addr(), it.pace, i, func(det providers.Detector) {
+			if w := det.Delay(h); wait < 0 || w < wait {
+				wait = w
+			}
+		})
+	}
+	if it.pace.broken != "" && it.state == StateOK {
+		d.well(it)
 	}
 	if wait < 0 { // without detectors: it failed, or what was sent to it waits for a limit
 		wait = min(onceBackoff, time.Second<<min(h.Failures, 10))
@@ -430,8 +468,19 @@ func (d *Daemon) noteSource(it *sourceItem, l *look, c plan.Choice, known bool) 
 		to = StateBlocked
 	default:
 		it.lastSuccess = now
+		d.well(it)
+		return
 	}
 	d.sourceState(it, to, reason)
+}
+
+// well notes that nothing is wrong with what a source brings.
+func (d *Daemon) well(it *sourceItem) {
+	if it.pace.broken != "" {
+		d.sourceState(it, StateDegraded, it.pace.broken)
+		return
+	}
+	d.sourceState(it, StateOK, "")
 }
 
 // sourceState notes the state of a source and tells of it when it changes.

@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"tidegate/engine/plan"
+	"tidegate/engine/state"
+	"tidegate/hclspec/address"
+	"tidegate/providers"
+)
+
+// A panic in the code of a kind is an error of the block that it belongs to. Everything else goes
+// on, and the log says where it was.
+
+// panicked makes an error of what a kind panicked with, and logs the stack. What it panicked with
+// may hold a secret: where nothing is given to redact it, only its type is told, or its text if
+// the runtime wrote it.
+func (o *Options) panicked(a address.Address, v any, redact *redactor) error {
+	words := fmt.Sprintf("a panic of type %T", v)
+	if err, ok := v.(runtime.Error); ok {
+		words = err.Error()
+	} else if redact != nil {
+		words = redact.text(fmt.Sprint(v))
+	}
+	o.logger().Error("a kind panicked; this is a bug in it", "address", a.String(), "error", words, "stack", string(debug.Stack()))
+	return fmt.Errorf("internal error: %s; the log says where", words)
+}
+
+// redactor knows the sensitive texts that a node is made from, as far as they are known.
+func (s *scene) redactor(n *node) *redactor {
+	known := slices.DeleteFunc(slices.Collect(maps.Values(s.values)), func(v cty.Value) bool { return v == cty.NilVal })
+	if settings, ok := settingsOf(n); ok {
+		if settings.Sensitive {
+			return nil // so is what it fetched
+		}
+		known = append(known, s.prog.valuesOf(n, n.static))
+	}
+	return s.prog.redactor(cty.TupleVal(known))
+}
+
+// contain runs code of a kind, and returns an error where it panics.
+func (o *Options) contain(a address.Address, f func()) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = o.panicked(a, v, nil)
+		}
+	}()
+	f()
+	return nil
+}
+
+// limitPause is for how long a rate limit that cannot answer lets nothing pass.
+const limitPause = time.Minute
+
+// containedLimiter is a rate limit that lets nothing pass while its kind panics. Once it could not
+// count, nothing passes until it is made anew.
+func (o *Options) containedLimiter(a address.Address, l plan.Limiter) plan.Limiter {
+	next, take := l.Next, l.Take
+	var uncounted, told atomic.Bool
+	run := func(f func()) (ok bool) {
+		defer func() {
+			if v := recover(); v != nil && told.CompareAndSwap(false, true) {
+				_ = o.panicked(a, v, nil) // in the log; who is limited only waits
+			}
+		}()
+		f()
+		return true
+	}
+	l.Next = func(c state.Counter, now time.Time) (t time.Time) {
+		if uncounted.Load() || !run(func() { t = next(c, now) }) {
+			return now.Add(limitPause)
+		}
+		return t
+	}
+	l.Take = func(c state.Counter, at time.Time) (out state.Counter) {
+		if !run(func() { out = take(c, at) }) {
+			uncounted.Store(true)
+			return c
+		}
+		return out
+	}
+	return l
+}
+
+// standIn is the detector in place of one that panicked: a slow poll with a back-off.
+type standIn struct{}
+
+const (
+	standInInterval = time.Minute
+	standInLongest  = 5 * time.Minute
+)
+
+func (standIn) Delay(h providers.History) time.Duration {
+	wait := min(standInLongest, time.Duration(float64(standInInterval)*math.Pow(2, float64(min(h.Failures, 10)))))
+	return wait - time.Duration(h.Random*float64(wait)/10)
+}
+
+func (standIn) Ignore() []string      { return nil }
+func (standIn) FailureThreshold() int { return 5 }
