@@ -341,6 +341,9 @@ func (c *Configured) instance(env Env) (any, hcl.Diagnostics) {
 		err = errors.Join(err, s.check())
 	}
 	if err == nil {
+		if c.kind.instead != nil {
+			v = c.kind.instead(v, c.Values, env)
+		}
 		return v, nil
 	}
 	var diags hcl.Diagnostics

@@ -134,3 +134,34 @@ func TestUnknownValuesStayUnknown(t *testing.T) {
 		t.Errorf("got %#v, %v", values, diags)
 	}
 }
+
+// A stand-in has the schema and the checks of the kind that it stands for, and sees the marks
+// of its values.
+func TestAStandInTakesThePlaceOfAnInstance(t *testing.T) {
+	kind := testKind()
+	var got cty.Value
+	instead := testSink{}
+	k := kind.StandIn(func(real any, values cty.Value, env Env) any {
+		if _, is := real.(Sink); !is || env.Address != "sink.test.a" || !env.IsSensitive("path") {
+			t.Errorf("made of %T at %s", real, env.Address)
+		}
+		got = values
+		return instead
+	})
+	values := cty.ObjectVal(map[string]cty.Value{"path": cty.StringVal("x").Mark(mark.Sensitive)})
+	c, diags := k.Configure(values, nil)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	s, diags := c.Sink(Env{Address: "sink.test.a"})
+	if diags.HasErrors() || s != Sink(instead) || !got.RawEquals(values) {
+		t.Errorf("%v, %#v, %#v", diags, s, got)
+	}
+	c, _ = k.Configure(cty.ObjectVal(map[string]cty.Value{"path": cty.StringVal("bad")}), nil)
+	if _, diags := c.Sink(Env{Address: "sink.test.a"}); !diags.HasErrors() {
+		t.Error("a stand-in hides what is wrong with a configuration")
+	}
+	if kind.Schema != k.Schema || kind.instead != nil {
+		t.Error("the kind itself was changed")
+	}
+}

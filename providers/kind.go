@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // Kind is one kind of block: its documentation, its schema, and how its instances are
@@ -19,6 +20,7 @@ type Kind struct {
 	settings func() any // defaults of the block type's struct, nil if it has none
 	config   func() any // defaults of the kind's struct
 	build    func(config any, env Env) (any, error)
+	instead  func(real any, values cty.Value, env Env) any // nil for the real instance
 }
 
 // Doc is what the reference page of a kind is generated from.
@@ -50,6 +52,16 @@ type Env struct {
 // IsSensitive is Sensitive, and false where the environment does not say.
 func (e Env) IsSensitive(attribute string) bool {
 	return e.Sensitive != nil && e.Sensitive(attribute)
+}
+
+// StandIn returns a kind with the same schema and documentation whose instances are what
+// instead makes of the real ones: of a real instance, which was built and is not used unless
+// instead does, the block's values, marked, and the environment. It must answer an instance
+// of the same block type. Configurations are tried out in this way without touching anything.
+func (k *Kind) StandIn(instead func(real any, values cty.Value, env Env) any) *Kind {
+	out := *k
+	out.instead = instead
+	return &out
 }
 
 // SourceKind declares a kind of source. defaults returns a new pre-filled configuration;
