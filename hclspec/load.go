@@ -90,7 +90,7 @@ func configFiles(dir string) ([]string, hcl.Diagnostics) {
 	}
 	var names []string
 	for _, e := range entries {
-		if !e.IsDir() && isConfigFile(e.Name()) {
+		if !e.IsDir() && IsConfigFile(e.Name()) {
 			names = append(names, e.Name())
 		}
 	}
@@ -111,7 +111,9 @@ func unreadableDirectory(dir string, err error) *hcl.Diagnostic {
 	return errorWithoutPlace("Directory cannot be read", "Reading the directory %s failed: %s.", dir, err)
 }
 
-func isConfigFile(name string) bool {
+// IsConfigFile reports whether a file of this name, in the directory of a module, is part of
+// it. Files of tests are not.
+func IsConfigFile(name string) bool {
 	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "#") {
 		return false
 	}

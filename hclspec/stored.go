@@ -79,7 +79,7 @@ func (s Stored) configFiles(dir string) ([]string, hcl.Diagnostics) {
 	if s == nil {
 		return configFiles(dir)
 	}
-	return s.names(ReadConfig, dir, isConfigFile), nil
+	return s.names(ReadConfig, dir, IsConfigFile), nil
 }
 
 // inputFiles lists the directory's files of values in the order in which they are read.
