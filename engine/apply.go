@@ -27,7 +27,7 @@ func (e *Engine) Apply(ctx context.Context, p *plan.Plan) (Result, hcl.Diagnosti
 		return Result{}, stateError("Cannot read the state", err)
 	}
 	r := &run{
-		recorder: recorder{ledger: ledger, limits: e.planLimiters(p)}, engine: e, plan: p, store: e.store,
+		recorder: recorder{ledger: ledger, limits: e.planLimiters(p), clock: e.clock}, engine: e, plan: p, store: e.store,
 		items: map[address.Address]*item{}, courier: e.newCourier(newRedactor(e.prog, p)),
 	}
 	if p.Lineage != ledger.Lineage || p.Serial != ledger.Serial {
@@ -260,7 +260,7 @@ func (r *run) begin(ctx context.Context, b *state.Batch) (started, settled []*it
 			r.adopt(c, b)
 			settled = append(settled, it)
 		default:
-			if until, which := r.limited(c); until.After(time.Now()) {
+			if until, which := r.limited(c); until.After(r.now()) {
 				r.finish(it, fmt.Sprintf("%s lets the next delivery pass at %s", which, until.UTC().Format(time.RFC3339)), until)
 				continue
 			}

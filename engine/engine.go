@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/hcl/v2"
@@ -38,6 +39,8 @@ type Options struct {
 	Logger      hclog.Logger        // nil for none
 	Command     string              // names the process to whoever finds the state locked
 	Version     string              // of the tool
+	// Inputs are values of variables by name, which win over all others.
+	Inputs map[string]hclspec.VariableInput
 }
 
 func (o *Options) logger() hclog.Logger {
@@ -64,7 +67,8 @@ type Engine struct {
 	spec      *hclspec.Spec
 	prog      *program
 	statePath string
-	store     state.Store  // nil until Lock
+	store     state.Store // nil until Lock
+	clock     func() time.Time
 	reader    state.Reader // nil until State
 
 	console *observer // what console evaluates over, nil until first needed
@@ -92,7 +96,7 @@ type loadOptions struct {
 }
 
 func load(opts Options, how loadOptions) (*Engine, hcl.Diagnostics) {
-	e := &Engine{opts: opts}
+	e := &Engine{opts: opts, clock: time.Now}
 	if e.opts.Parallelism <= 0 {
 		e.opts.Parallelism = DefaultParallelism
 	}

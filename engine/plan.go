@@ -30,7 +30,7 @@ type PlanOptions struct {
 // Plan observes and compares. The plan is never nil; errors in the diagnostics are also in it
 // (Failed), and whatever does not depend on them is planned all the same.
 func (e *Engine) Plan(ctx context.Context, opts PlanOptions) (*plan.Plan, hcl.Diagnostics) {
-	now := time.Now()
+	now := e.clock()
 	empty := &plan.Plan{FormatVersion: plan.FormatVersion, ToolVersion: e.opts.Version, Time: now, Dir: e.spec.Dir, Destroy: opts.Destroy, Incomplete: true}
 	reader, err := e.State(ctx)
 	if err != nil {

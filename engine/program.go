@@ -173,7 +173,7 @@ func (p *program) inputs(whole bool) hcl.Diagnostics {
 	if p.validate {
 		environ = nil
 	}
-	inputs, diags := hclspec.CollectInputs(p.spec, hclspec.InputOptions{Flags: p.opts.Flags, Environ: environ})
+	inputs, diags := hclspec.CollectInputs(p.spec, hclspec.InputOptions{Flags: p.opts.Flags, Environ: environ, Values: p.opts.Inputs})
 	values, more := p.spec.EvalVariables(inputs, hclspec.ValueOptions{
 		AllowMissing: p.validate || !whole, Functions: p.functions,
 	})

@@ -147,3 +147,13 @@ func mergeNames(into, from []byte) ([]byte, error) {
 	}
 	return json.Marshal(all)
 }
+
+// Deposit puts a value, as JSON, where the listener puts what is sent to a source. The next
+// plan finds it there. Lock must have been called.
+func (e *Engine) Deposit(ctx context.Context, a address.Address, data json.RawMessage) error {
+	value, err := json.Marshal(&pushedValue{Data: data, At: e.clock()})
+	if err != nil {
+		return fmt.Errorf("store a value for %s: %w", a, err)
+	}
+	return e.store.Commit(ctx, &state.Batch{Documents: []*state.Document{{Name: pushDocument(a), Data: value, Sealed: true}}})
+}

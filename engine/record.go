@@ -16,6 +16,14 @@ import (
 type recorder struct {
 	ledger *state.Ledger
 	limits map[string]plan.Limiter
+	clock  func() time.Time // nil for the machine's
+}
+
+func (r *recorder) now() time.Time {
+	if r.clock == nil {
+		return time.Now()
+	}
+	return r.clock()
 }
 
 // outcome is what became of one delivery.
@@ -69,7 +77,7 @@ func (r *recorder) intend(c *plan.SinkChange, b *state.Batch) (before *state.Sin
 	row := r.row(c)
 	counted := row.Pending != nil && row.Pending.ID == c.Delivery.ID
 	d := *c.Delivery
-	d.At, d.Unknown = time.Now(), true
+	d.At, d.Unknown = r.now(), true
 	if counted {
 		d.Attempts = row.Pending.Attempts
 	}
@@ -110,7 +118,7 @@ func (r *recorder) adopt(c *plan.SinkChange, b *state.Batch) {
 	row := r.row(c)
 	first := row.Acknowledged == nil
 	d := *c.Delivery
-	d.At, d.Adopted = time.Now(), first
+	d.At, d.Adopted = r.now(), first
 	if c.Counts {
 		row.Writes++ // the target changed, by whomever: what it triggers has not seen that
 	}
@@ -175,7 +183,7 @@ func (r *recorder) record(o outcome, b *state.Batch) {
 	case o.err != nil:
 		row := r.row(c)
 		row.Pending.Attempts += o.attempts
-		row.Pending.Error, row.Pending.Unknown, row.Pending.At = o.err.Error(), o.unknown, time.Now()
+		row.Pending.Error, row.Pending.Unknown, row.Pending.At = o.err.Error(), o.unknown, r.now()
 		entry := r.entry(c, "fail", row)
 		entry.Error = o.err.Error()
 		b.History = append(b.History, entry)
@@ -188,7 +196,7 @@ func (r *recorder) record(o outcome, b *state.Batch) {
 func (r *recorder) acknowledge(c *plan.SinkChange, o outcome, b *state.Batch) {
 	row := r.row(c)
 	d := *row.Pending
-	d.At, d.Unknown, d.Error, d.Attempts, d.Adopted = time.Now(), false, "", d.Attempts+o.attempts, false
+	d.At, d.Unknown, d.Error, d.Attempts, d.Adopted = r.now(), false, "", d.Attempts+o.attempts, false
 	row.Acknowledged, row.Pending = &d, nil
 	row.Writes++
 	action := string(c.Action)
@@ -205,7 +213,7 @@ func (r *recorder) acknowledge(c *plan.SinkChange, o outcome, b *state.Batch) {
 }
 
 func (r *recorder) entry(c *plan.SinkChange, action string, row *state.Sink) state.Entry {
-	e := state.Entry{Address: c.Address, Time: time.Now(), Action: action, Size: c.Size, Cause: strings.Join(c.Reasons, "; ")}
+	e := state.Entry{Address: c.Address, Time: r.now(), Action: action, Size: c.Size, Cause: strings.Join(c.Reasons, "; ")}
 	if c.Delivery != nil {
 		e.Delivery, e.Hash = c.Delivery.ID, hashOf(c.Delivery)
 		if cause := causeText(c.Delivery.Causes); cause != "" {
@@ -224,7 +232,7 @@ func (r *recorder) limited(c *plan.SinkChange) (until time.Time, which string) {
 	if c.Repair || row != nil && row.Pending != nil && row.Pending.ID == c.Delivery.ID {
 		return until, ""
 	}
-	now := time.Now()
+	now := r.now()
 	for _, name := range c.Limits {
 		limit, ok := r.limits[name]
 		if !ok {
@@ -245,7 +253,7 @@ func (r *recorder) limited(c *plan.SinkChange) (until time.Time, which string) {
 }
 
 func (r *recorder) take(c *plan.SinkChange, row *state.Sink, b *state.Batch) {
-	now := time.Now()
+	now := r.now()
 	for _, name := range c.Limits {
 		limit, ok := r.limits[name]
 		if !ok {

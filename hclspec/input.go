@@ -34,11 +34,13 @@ type InputOptions struct {
 	Dir     string      // whose tidegate.hclvars and *.auto.hclvars are read; Spec.Dir if empty
 	Flags   []InputFlag // in the order of the command line
 	Environ []string    // as from os.Environ; nil for none
+	// Values win over all others. They are of declared variables.
+	Values map[string]VariableInput
 }
 
 // CollectInputs gathers the values of variables with Terraform's precedence. Later ones
 // win: TIDEGATE_VAR_name, tidegate.hclvars, tidegate.hclvars.json, *.auto.hclvars and
-// *.auto.hclvars.json in lexical order, --var and --var-file in the order given.
+// *.auto.hclvars.json in lexical order, --var and --var-file in the order given, Values.
 //
 // A value for an undeclared variable is an error from --var, a warning from a file, and
 // passed over from the environment, which may serve other configurations too.
@@ -63,6 +65,7 @@ func CollectInputs(spec *Spec, opts InputOptions) (map[string]VariableInput, hcl
 			diags = append(diags, errorWithoutPlace("Unknown option", "--%s gives no values; --var and --var-file do.", flag.Name))
 		}
 	}
+	maps.Copy(c.values, opts.Values)
 	return c.values, diags
 }
 
