@@ -121,19 +121,24 @@ func (k *courier) unchanged(ctx context.Context, c *plan.SinkChange, sink provid
 	if err != nil || held.Opaque {
 		return err
 	}
-	if !held.Exists {
+	if !held.Exists || k.expected(c, held) {
 		return nil
 	}
+	return &movedError{c.Target}
+}
+
+// expected reports whether a target holds what it held when the plan was made, or what it is to hold.
+func (k *courier) expected(c *plan.SinkChange, held providers.Observed) bool {
 	for _, want := range []string{c.ObservedHash, c.Delivery.Hash} {
 		hash := held.Hash
 		if isKeyed(want) { // only then, since asking for the key makes one
 			hash = k.engine.store.Keyed(hash)
 		}
 		if hash == want {
-			return nil
+			return true
 		}
 	}
-	return &movedError{c.Target}
+	return false
 }
 
 // movedError says that a target was written by somebody else since it was read.
@@ -204,6 +209,9 @@ func newRedactor(prog *program, p *plan.Plan) *redactor {
 	for _, c := range p.Sources {
 		add(c.Before.Value)
 		add(c.After.Value)
+	}
+	for _, v := range p.Variables {
+		add(v.Value)
 	}
 	for _, c := range p.Sinks {
 		add(c.Before.Value)

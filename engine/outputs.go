@@ -132,10 +132,11 @@ func storeOutputs(p *plan.Plan, b *state.Batch) {
 }
 
 // planVariables are the values of the variables, for showing; their JSON is redacted.
-func (p *program) planVariables() map[string]plan.Value {
-	out := make(map[string]plan.Value, len(p.variables))
+func (p *program) planVariables() map[string]*plan.Value {
+	out := make(map[string]*plan.Value, len(p.variables))
 	for name, v := range p.variables {
-		out[name] = plan.Of(v)
+		value := plan.Of(v)
+		out[name] = &value
 	}
 	return out
 }

@@ -99,7 +99,8 @@ func (r *fileReader) stored(read Read) ([]byte, error) {
 }
 
 func (r *fileReader) fromDisk(read Read, shown string) ([]byte, error) {
-	if read.Kind == ReadRule {
+	switch read.Kind {
+	case ReadRule, ReadConfig, ReadInput:
 		return readRegular(read.Path)
 	}
 	abs, real, err := r.locate(shown)

@@ -61,6 +61,21 @@ func (s *Spec) Sources() Stored {
 	return out
 }
 
+// ReadsOf lists the files that a configuration in dir is made of as the directory is now, beside
+// those of --var-file and of functions.
+func ReadsOf(dir string) []Read {
+	dir = absolute(dir)
+	var out []Read
+	names, _ := configFiles(dir)
+	for _, name := range names {
+		out = append(out, Read{Kind: ReadConfig, Path: filepath.Join(dir, name)})
+	}
+	for _, path := range (&Spec{}).InputFiles(dir) {
+		out = append(out, Read{Kind: ReadInput, Path: path})
+	}
+	return out
+}
+
 // Unread reports whether there are files of the configuration that could not be read.
 func (s *Spec) Unread() bool {
 	return slices.ContainsFunc(s.parsed, func(p *parsedFile) bool { return p.file == nil })
@@ -117,7 +132,7 @@ func (s Stored) readConfig(kind ReadKind, path string, into *bytes.Buffer) *hcl.
 	return nil
 }
 
-// Again repeats a read, or takes the first of a rule, and returns what comes of it.
+// Again repeats a read, or takes the first of a rule or of a Spec, and returns what comes of it.
 func (o FunctionOptions) Again(read Read) Found {
 	o.OnRead = nil
 	r := &fileReader{opts: o}

@@ -22,14 +22,22 @@ func (a *app) applyCommand() *cobra.Command {
 	var w watchFlags
 	var auto bool
 	cmd := &cobra.Command{
-		Use:   "apply [DIR]",
+		Use:   "apply [DIR|PLAN]",
 		Short: "Make the plan so",
 		Long: "Plan, show the plan, ask for approval, accept the new values and deliver them. What\n" +
-			"fails stays pending and is tried again by the next apply.",
-		Args: atMost(1, "directory"),
+			"fails stays pending and is tried again by the next apply.\n\n" +
+			"Of a PLAN that \"tidegate plan --out PLAN\" saved exactly what it says is delivered,\n" +
+			"without asking. It is refused, and nothing changed, when what it rests on has moved.",
+		Args: atMost(1, "directory or saved plan"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if w.watch && f.strict {
 				return &usageError{"Flags that exclude each other", "--warnings-as-errors means nothing to --watch, which goes on whatever there is to warn about. Run \"tidegate validate --warnings-as-errors\" before."}
+			}
+			if len(args) > 0 && isFile(a.path(args[0])) {
+				return a.applySaved(cmd, &f, a.path(args[0]))
+			}
+			if len(args) > 0 && !exists(a.path(args[0])) {
+				return a.failWith("Nothing to apply", fmt.Errorf("there is no saved plan and no directory %s; name one of them", a.path(args[0])), f.json)
 			}
 			if w.watch {
 				return a.watch(cmd, &f, &w, a.directory(args))

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"time"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -18,6 +20,8 @@ type planFlags struct {
 	destroy  bool
 	detailed bool
 	strict   bool // warnings count as errors
+	out      string
+	expires  time.Duration
 }
 
 func (f *planFlags) add(cmd *cobra.Command, jsonText, parallelismText string) {
@@ -52,17 +56,22 @@ func (a *app) planCommand() *cobra.Command {
 	f.renderFlags.add(cmd.Flags())
 	cmd.Flags().BoolVar(&f.refresh, "refresh", true, "look at the sources; without, their accepted values stand")
 	cmd.Flags().BoolVar(&f.destroy, "destroy", false, "plan what destroy would do")
+	cmd.Flags().Var((*textFlag)(&f.out), "out", "`FILE` to save the plan in, for \"tidegate apply FILE\"")
+	cmd.Flags().DurationVar(&f.expires, "expires", defaultExpiry, "with --out, the `TIME` for which the plan may be applied")
 	cmd.Flags().BoolVar(&f.detailed, "detailed-exitcode", false, "exit with 2 if there are changes")
 	addStrict(cmd.Flags(), &f.strict)
 	return cmd
 }
 
 func (f *planFlags) options() engine.PlanOptions {
-	return engine.PlanOptions{Destroy: f.destroy, NoRefresh: !f.refresh, Brief: !f.json}
+	return engine.PlanOptions{Destroy: f.destroy, NoRefresh: !f.refresh, Brief: !f.json && f.out == ""}
 }
 
 func (a *app) runPlan(cmd *cobra.Command, f *planFlags, dir string) error {
 	var show progress
+	if err := f.checkOut(cmd, a); err != nil {
+		return err
+	}
 	opts := a.options(cmd, &f.configFlags, dir)
 	opts.Events = show.Event
 	e, diags := engine.Load(cmd.Context(), opts)
@@ -70,6 +79,11 @@ func (a *app) runPlan(cmd *cobra.Command, f *planFlags, dir string) error {
 	defer e.Close()
 	if diags.HasErrors() {
 		return a.noPlan(f, diags, e.Files())
+	}
+	if f.out != "" {
+		if err := e.PrepareState(cmd.Context()); err != nil {
+			return a.failWith("Cannot save a plan for this state", err, f.json)
+		}
 	}
 	if !f.json {
 		show.start(a, nil)
@@ -85,6 +99,11 @@ func (a *app) runPlan(cmd *cobra.Command, f *planFlags, dir string) error {
 	}
 	err := a.plan(p, &f.renderFlags, diags, e.Files())
 	a.report(diags, e.Files())
+	if f.out != "" && cmd.Context().Err() == nil {
+		if saved := a.savePlan(cmd.Context(), e, f, p); saved != nil {
+			return a.failWith("Cannot save the plan", saved, false)
+		}
+	}
 	if err != nil {
 		return errFailed
 	}

@@ -106,7 +106,10 @@ func sourceChange(o *SourceObservation, c Choice, row *state.Source, now time.Ti
 	out := &SourceChange{
 		Address: o.Address, Kind: o.Kind, Identity: o.Identity, Action: NoOp,
 		Standing: c.Standing, Problem: c.Problem, Reason: c.Reason, Until: c.Until,
-		Checks: o.Checks, Before: Of(o.Accepted), After: Of(c.Value),
+		Checks: o.Checks, Before: Of(o.Accepted), After: Of(c.Value), Limits: o.Limits,
+	}
+	if row != nil {
+		out.Accepted = row.Accepted
 	}
 	current := row.Current()
 	if current != nil {

@@ -19,6 +19,8 @@ type OutputChange struct {
 	Sensitive    bool `json:"sensitive,omitempty"`
 	WasSensitive bool `json:"was_sensitive,omitempty"`
 	Known        bool `json:"known"`
+	// Revision is that of the ledger's row the plan was made from, 0 for none.
+	Revision int64 `json:"revision,omitempty"`
 
 	// Row is what the ledger will say, or for Delete what it says; nil for NoOp.
 	Row *state.Output `json:"row,omitempty"`
@@ -48,6 +50,9 @@ func Output(o *OutputObservation) *OutputChange {
 	out := &OutputChange{
 		Name: o.Address.Name, Action: NoOp, Before: Of(o.Before), Value: Of(o.Value),
 		Sensitive: o.Sensitive, WasSensitive: o.Stored != nil && o.Stored.Sensitive,
+	}
+	if o.Stored != nil {
+		out.Revision = o.Stored.Revision
 	}
 	if o.Value == cty.NilVal {
 		out.Action, out.Row, out.Known = Delete, o.Stored, true

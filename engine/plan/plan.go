@@ -32,8 +32,8 @@ type Plan struct {
 	Sinks         []*SinkChange   `json:"sinks,omitempty"`   // in dependency order
 	Outputs       []*OutputChange `json:"outputs,omitempty"`
 	// Variables are the values that the plan was made with, by name.
-	Variables map[string]Value `json:"variables,omitempty"`
-	Limits    []*Limit         `json:"limits,omitempty"`
+	Variables map[string]*Value `json:"variables,omitempty"`
+	Limits    []*Limit          `json:"limits,omitempty"`
 	// Shared are the counters of shared rate limits after all acceptances of this plan.
 	Shared map[string]state.Counter `json:"shared,omitempty"`
 	// ForgetSources are sources of the ledger that are no longer declared.
@@ -122,6 +122,10 @@ type SourceChange struct {
 	// Pushed says that the value was sent to the listener: apply forgets what was sent.
 	Pushed bool    `json:"pushed,omitempty"`
 	Checks []Check `json:"checks,omitempty"`
+	// Limits are the addresses of the rate limits on acceptances, asked again by a saved plan.
+	Limits []string `json:"limits,omitempty"`
+	// Accepted counts the acceptances ever of the ledger's row that the plan was made from.
+	Accepted int64 `json:"accepted,omitempty"`
 
 	// Row is what the ledger will say when apply starts, nil when nothing changes there.
 	Row *state.Source `json:"row,omitempty"`

@@ -5,13 +5,10 @@ import (
 	"fmt"
 
 	"github.com/zclconf/go-cty/cty"
-	ctyjson "github.com/zclconf/go-cty/cty/json"
-
-	"tidegate/hclspec/mark"
 )
 
 // Value is a value that is shown. It keeps its marks in memory; its JSON is redacted, so a
-// plan that is written down or printed tells no secret.
+// plan that is written down or printed tells no secret. See Encode for plans that are applied.
 type Value struct{ cty.Value }
 
 // Of wraps a value for showing.
@@ -117,55 +114,4 @@ func shape(v cty.Value, is func(cty.Value) bool, inner bool) any {
 		return out
 	}
 	return false
-}
-
-type valueJSON struct {
-	Value     json.RawMessage `json:"value"`
-	Type      json.RawMessage `json:"type"`
-	Sensitive bool            `json:"sensitive,omitempty"` // parts were redacted
-	Unknown   bool            `json:"unknown,omitempty"`
-}
-
-// MarshalJSON writes the redacted value with its type, null if there is none.
-func (v Value) MarshalJSON() ([]byte, error) {
-	if v.IsAbsent() {
-		return []byte("null"), nil
-	}
-	out := valueJSON{Sensitive: mark.Has(v.Value)}
-	redacted := mark.Redact(v.Value)
-	if !redacted.IsWhollyKnown() {
-		out.Unknown = true
-		redacted, _ = cty.Transform(redacted, func(_ cty.Path, v cty.Value) (cty.Value, error) {
-			if !v.IsKnown() {
-				return cty.NullVal(v.Type()), nil
-			}
-			return v, nil
-		})
-	}
-	var err error
-	if out.Type, err = ctyjson.MarshalType(redacted.Type()); err != nil {
-		return nil, err
-	}
-	if out.Value, err = ctyjson.Marshal(redacted, redacted.Type()); err != nil {
-		return nil, err
-	}
-	return json.Marshal(out)
-}
-
-// UnmarshalJSON reads what MarshalJSON wrote; what was redacted stays so.
-func (v *Value) UnmarshalJSON(data []byte) error {
-	var in *valueJSON
-	if err := json.Unmarshal(data, &in); err != nil {
-		return err
-	}
-	if in == nil {
-		v.Value = cty.NilVal
-		return nil
-	}
-	ty, err := ctyjson.UnmarshalType(in.Type)
-	if err != nil {
-		return err
-	}
-	v.Value, err = ctyjson.Unmarshal(in.Value, ty)
-	return err
 }

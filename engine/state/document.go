@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"crypto/cipher"
 	"crypto/rand"
 	"database/sql"
 	"errors"
@@ -29,18 +30,26 @@ func documentSum(name string, sealed bool, data []byte) int64 {
 // sealDocument encrypts with a key that is derived from the state's: age's own way costs an
 // agreement of keys for each content, far too much for what a commit carries dozens of.
 // The name is authenticated too, so that no document passes for another.
-func (k *key) sealDocument(name string, data []byte) []byte {
-	out := make([]byte, k.documents.NonceSize(), k.documents.NonceSize()+len(data)+k.documents.Overhead())
-	rand.Read(out)
-	return k.documents.Seal(out, out, data, []byte(name))
-}
+func (k *key) sealDocument(name string, data []byte) []byte { return sealWith(k.documents, name, data) }
 
 func (k *key) openDocument(name string, data []byte) ([]byte, error) {
-	n := k.documents.NonceSize()
+	return openWith(k.documents, name, data)
+}
+
+// sealWith encrypts under a random nonce, which goes before the result. The label is
+// authenticated with it.
+func sealWith(aead cipher.AEAD, label string, data []byte) []byte {
+	out := make([]byte, aead.NonceSize(), aead.NonceSize()+len(data)+aead.Overhead())
+	rand.Read(out)
+	return aead.Seal(out, out, data, []byte(label))
+}
+
+func openWith(aead cipher.AEAD, label string, data []byte) ([]byte, error) {
+	n := aead.NonceSize()
 	if len(data) < n {
 		return nil, errors.New("it is cut off")
 	}
-	return k.documents.Open(nil, data[:n], data[n:], []byte(name))
+	return aead.Open(nil, data[:n], data[n:], []byte(label))
 }
 
 // documents writes and deletes documents. It touches no other table.

@@ -29,24 +29,27 @@ type key struct {
 	identity *age.X25519Identity
 	public   string // half of identity
 	mac      []byte
-	// documents seals documents, see sealDocument.
-	documents cipher.AEAD
+	// documents seals documents, see sealDocument; plans and signing are for saved plans.
+	documents, plans cipher.AEAD
+	signing          []byte
 }
 
 func newKey(identity *age.X25519Identity) (*key, error) {
-	mac, err := hkdf.Key(sha256.New, []byte(identity.String()), nil, "tidegate keyed hash v1", sha256.Size)
-	if err != nil {
-		return nil, err
+	k := &key{identity: identity, public: identity.Recipient().String()}
+	var err error
+	derive := func(purpose string, size int) []byte {
+		secret, failed := hkdf.Key(sha256.New, []byte(identity.String()), nil, purpose, size)
+		err = errors.Join(err, failed)
+		return secret
 	}
-	secret, err := hkdf.Key(sha256.New, []byte(identity.String()), nil, "tidegate document v1", chacha20poly1305.KeySize)
-	if err != nil {
-		return nil, err
+	cipherOf := func(purpose string) cipher.AEAD {
+		aead, failed := chacha20poly1305.NewX(derive(purpose, chacha20poly1305.KeySize))
+		err = errors.Join(err, failed)
+		return aead
 	}
-	documents, err := chacha20poly1305.NewX(secret)
-	if err != nil {
-		return nil, err
-	}
-	return &key{identity: identity, public: identity.Recipient().String(), mac: mac, documents: documents}, nil
+	k.mac, k.signing = derive("tidegate keyed hash v1", sha256.Size), derive("tidegate plan signature v1", sha256.Size)
+	k.documents, k.plans = cipherOf("tidegate document v1"), cipherOf("tidegate plan v1")
+	return k, err
 }
 
 func (k *key) recipient() string { return k.public }

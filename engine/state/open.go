@@ -320,6 +320,9 @@ func (s *Local) KeyError() error {
 	return err
 }
 
+// Signer implements Reader. It makes the key of a state that has none.
+func (s *Local) Signer() (*Signer, error) { return s.keys.signer() }
+
 // Serial implements Store.
 func (s *Local) Serial() int64 { return s.serial.Load() }
 

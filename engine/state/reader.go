@@ -137,6 +137,9 @@ func (s *snapshot) KeyError() error {
 	return err
 }
 
+// Signer implements Reader.
+func (s *snapshot) Signer() (*Signer, error) { return s.keys.signer() }
+
 // Close removes the copy.
 func (s *snapshot) Close() error {
 	var err error
@@ -167,5 +170,7 @@ func (n *nothing) History(context.Context, address.Address, int) ([]Entry, error
 func (n *nothing) Keyed(hash string) string { return n.keys.keyed(hash) }
 
 func (n *nothing) KeyError() error { return nil }
+
+func (n *nothing) Signer() (*Signer, error) { return n.keys.signer() }
 
 func (n *nothing) Close() error { return nil }

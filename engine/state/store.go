@@ -27,6 +27,9 @@ type Reader interface {
 	// KeyError says why Keyed is of no use for comparing with what the state holds, nil if it
 	// is: a reader that may not read the key cannot tell whether a secret changed.
 	KeyError() error
+	// Signer returns what signs and seals saved plans, or the reason for which the key cannot
+	// be read, an ErrSealed.
+	Signer() (*Signer, error)
 	// Documents returns those whose names begin with prefix ("" is all), sorted by name and
 	// opened where they were sealed. One that is damaged, or lost from anywhere in the table, is
 	// ErrCorrupt; a sealed one whose key cannot be read is ErrSealed, so choose a prefix

@@ -60,8 +60,8 @@ func fullPlan() *plan.Plan {
 	return &plan.Plan{
 		FormatVersion: plan.FormatVersion, ToolVersion: "0.1.0", Time: day, Dir: "/srv/app", Lineage: "l", Serial: 7,
 		Sources: sampleSources(), Sinks: sampleSinks(), Outputs: sampleOutputs(),
-		Variables: map[string]plan.Value{
-			"hosts": plan.Of(cty.TupleVal([]cty.Value{cty.StringVal("a")})), "nothing": plan.Of(cty.NullVal(cty.String)), "token": plan.Of(secret()),
+		Variables: map[string]*plan.Value{
+			"hosts": {Value: cty.TupleVal([]cty.Value{cty.StringVal("a")})}, "nothing": {Value: cty.NullVal(cty.String)}, "token": {Value: secret()},
 		},
 		ForgetSources: []address.Address{source("http", "old")},
 		Incomplete:    true,

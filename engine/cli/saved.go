@@ -1,0 +1,247 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
+
+	"tidegate/engine"
+	"tidegate/engine/plan"
+	"tidegate/engine/view"
+	"tidegate/hclspec"
+)
+
+// defaultExpiry is for how long a saved plan may be applied.
+const defaultExpiry = 24 * time.Hour
+
+// maxPlan bounds a file that is read as a saved plan.
+const maxPlan = 1 << 30
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
+}
+
+// checkOut refuses what could not be saved before anything is looked at.
+func (f *planFlags) checkOut(cmd *cobra.Command, a *app) error {
+	if f.out == "" {
+		if cmd.Flags().Changed("expires") {
+			return &usageError{"Invalid flags", "--expires says for how long a saved plan may be applied; say with --out where it is saved."}
+		}
+		return nil
+	}
+	if f.expires <= 0 {
+		return &usageError{"Invalid flag", "--expires must be more than nothing, for example 24h."}
+	}
+	if strings.HasSuffix(f.out, ".hcl") || strings.HasSuffix(f.out, ".json") {
+		return &usageError{"Invalid flag", "A plan saved as " + f.out + " would be taken for something else by its name. Give it another one, for example plan.tidegate."}
+	}
+	path := a.path(f.out)
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return &usageError{"Invalid flag", "The plan cannot be saved in " + f.out + ", which is there and is no file."}
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return &usageError{"Invalid flag", "The plan cannot be saved in " + f.out + ": there is no directory " + filepath.Dir(path) + "."}
+	}
+	return nil
+}
+
+// savePlan writes the plan where --out says, for its owner alone.
+func (a *app) savePlan(ctx context.Context, e *engine.Engine, f *planFlags, p *plan.Plan) error {
+	expires := time.Now().Add(f.expires)
+	data, err := e.Save(ctx, p, expires)
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(a.path(f.out), data); err != nil {
+		return err
+	}
+	to := a.Stdout
+	switch f.format {
+	case formatJSON:
+		return nil
+	case formatMarkdown:
+		to = a.Stderr // the comment is complete
+	}
+	switch {
+	case p.Incomplete:
+		_, err = fmt.Fprintf(to, "\nSaved in %s, marked as incomplete: it can be shown, and apply refuses it.\n", f.out)
+	default:
+		_, err = fmt.Fprintf(to, "\nSaved in %s until %s. To do exactly this: tidegate apply %s\n", f.out, expires.UTC().Format(time.RFC3339), f.out)
+	}
+	return err
+}
+
+// replaceFile writes a file with mode 0600 under another name and renames it, so that nobody
+// ever reads half of it.
+func replaceFile(path string, data []byte) (err error) {
+	temp, err := os.CreateTemp(filepath.Dir(path), ".tidegate-plan-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(temp.Name())
+		}
+	}()
+	_, err = temp.Write(data)
+	if err == nil {
+		err = temp.Sync()
+	}
+	if err = errors.Join(err, temp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), path)
+}
+
+// readPlan reads a file that a plan was saved in.
+func readPlan(path string) (*plan.Saved, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, fmt.Errorf("%s is no regular file", path))
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxPlan+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxPlan {
+		return nil, fmt.Errorf("%s has more than %d bytes: it is no saved plan", path, maxPlan)
+	}
+	s, err := plan.Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read as a plan: %w", path, err)
+	}
+	return s, nil
+}
+
+// openSaved reads a saved plan and makes the engine for it.
+func (a *app) openSaved(cmd *cobra.Command, f *configFlags, path string) (*plan.Saved, *engine.Engine, error) {
+	s, err := readPlan(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, engine.OpenSaved(a.options(cmd, f, s.Plan.Dir), s), nil
+}
+
+// planningFlags are those that were used up when the plan was made.
+var planningFlags = []string{"var", "var-file", "refresh", "watch", "listen", "grace", "allow-delete"}
+
+func (a *app) applySaved(cmd *cobra.Command, f *planFlags, path string) error {
+	for _, name := range planningFlags {
+		if flag := cmd.Flags().Lookup(name); flag != nil && flag.Changed {
+			return &usageError{"Invalid flags", "--" + name + " has no meaning for a saved plan, which is applied as it is. To plan anew, name the directory."}
+		}
+	}
+	ctx := cmd.Context()
+	r := &applying{app: a, flags: f, auto: true, out: newPatient(a.Stdout)}
+	defer r.out.drain(ctx.Done())
+	if f.json {
+		r.stream = view.NewStream(r.out, time.Now)
+		r.stream.Version(hclspec.Version)
+	}
+	s, err := readPlan(path)
+	if err != nil {
+		return r.fail(problem("Cannot read the plan", err))
+	}
+	if err := a.elsewhere(s); err != nil {
+		return r.fail(problem("Plan for another directory", err))
+	}
+	opts := a.options(cmd, &f.configFlags, s.Plan.Dir)
+	opts.Events = r.show.Event
+	e := engine.OpenSaved(opts, s)
+	defer e.Close()
+	r.engine = &loaded{e, nil}
+	if err := e.CheckSaved(ctx, s, time.Now()); err != nil {
+		return r.fail(refusal(err))
+	}
+	if err := e.Lock(ctx); err != nil {
+		return r.fail(lockProblem(err))
+	}
+	r.show.start(a, r.stream)
+	result, more, err := e.ApplySaved(ctx, s)
+	r.show.end()
+	if err != nil {
+		return r.fail(refusal(err))
+	}
+	r.flags.destroy = s.Plan.Destroy
+	r.say(more)
+	r.finish(s.Plan, result, more)
+	if more.HasErrors() || s.Plan.Failed() || result.Failed > 0 || result.Interrupted || ctx.Err() != nil {
+		return errFailed
+	}
+	return nil
+}
+
+// elsewhere refuses a plan where another configuration is at hand than the one it is for.
+func (a *app) elsewhere(s *plan.Saved) error {
+	here := a.path(".")
+	if len(hclspec.ReadsOf(here)) == 0 {
+		return nil
+	}
+	if same, err := sameDirectory(here, s.Plan.Dir); err != nil || same {
+		return nil
+	}
+	return fmt.Errorf("the plan is for %s, and there is another configuration in %s. Apply it there, or with --chdir", s.Plan.Dir, here)
+}
+
+func sameDirectory(a, b string) (bool, error) {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false, err
+	}
+	second, err := os.Stat(b)
+	if err != nil {
+		return false, err
+	}
+	return os.SameFile(first, second), nil
+}
+
+// refusal shows why a saved plan is not applied.
+func refusal(err error) hcl.Diagnostics {
+	var refused *engine.PlanRefusal
+	if errors.As(err, &refused) {
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: refused.Summary, Detail: refused.Error()}}
+	}
+	return problem("Cannot apply the plan", err)
+}
+
+// showSaved shows a saved plan. Who cannot read the state's key sees it too, but for what is
+// sensitive and without knowing whether it was changed.
+func (a *app) showSaved(cmd *cobra.Command, f *configFlags, format *renderFlags, path string) error {
+	s, e, err := a.openSaved(cmd, f, path)
+	if err != nil {
+		return a.failWith("Cannot read the plan", err, f.json)
+	}
+	defer e.Close()
+	var diags hcl.Diagnostics
+	var refused *engine.PlanRefusal
+	switch err := e.CheckSaved(cmd.Context(), s, time.Now()); {
+	case errors.As(err, &refused) && refused.Summary == engine.InvalidPlan:
+		return a.fail(refusal(err), nil, f.json)
+	case errors.As(err, &refused):
+		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: refused.Summary, Detail: refused.Detail})
+	case err != nil:
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagWarning, Summary: "The plan was not verified",
+			Detail: fmt.Sprintf("Nobody can tell here whether it is as it was written: %s.", err),
+		})
+	}
+	err = a.plan(s.Plan, format, diags, nil)
+	a.report(diags, nil)
+	if err != nil {
+		return errFailed
+	}
+	return nil
+}
