@@ -90,6 +90,11 @@ func (m *Memory) Keyed(hash string) string { return keyed(m.mac, hash) }
 // KeyError implements Reader: the key is there.
 func (m *Memory) KeyError() error { return nil }
 
+// Signer implements Reader: there is none, since no plan outlives this state.
+func (m *Memory) Signer() (*Signer, error) {
+	return nil, fmt.Errorf("%w: a state in memory signs no plans", ErrSealed)
+}
+
 // Documents implements Reader.
 func (m *Memory) Documents(_ context.Context, prefix string) ([]*Document, error) {
 	m.mu.Lock()
