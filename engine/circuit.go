@@ -14,6 +14,7 @@ import (
 // The state machine is the circuit breaker of M. Nygard, Release It! (2007): closed, open, and
 // half open with a single probe.
 type circuit struct {
+	users    int           // sources of the host
 	longest  time.Duration // that it stays open: the shortest back-off of its sources
 	failures int
 	opened   time.Time
@@ -29,16 +30,41 @@ const (
 	longestOpen = 5 * time.Minute
 )
 
-func (d *Daemon) circuit(host string, longest time.Duration) *circuit {
-	c := d.circuits[host]
-	if c == nil {
-		c = &circuit{longest: longestOpen}
-		d.circuits[host] = c
+// join counts a source among those of a host, "" for none, and no longer among those of the host
+// before. A circuit lives as long as the host has sources: hosts may come out of data.
+func (d *Daemon) join(it *sourceItem, host string) {
+	if c := d.circuits[it.group]; c != nil && it.group != host {
+		c.leave(it)
+		if c.users--; c.users == 0 {
+			delete(d.circuits, it.group)
+		}
 	}
-	if longest > 0 {
-		c.longest = min(c.longest, longest)
+	if host != "" {
+		c := d.circuits[host]
+		if c == nil {
+			c = &circuit{longest: longestOpen}
+			d.circuits[host] = c
+		}
+		if it.group != host {
+			c.users++
+		}
+		if longest := it.pace.longest; longest > 0 {
+			c.longest = min(c.longest, longest)
+		}
 	}
-	return c
+	it.group = host
+}
+
+// leave lets others try in place of a source that is not of this host any more. While it is
+// being looked at, the end of that does so.
+func (c *circuit) leave(it *sourceItem) {
+	delete(c.spared, it)
+	if c.heir == it {
+		c.heir = nil
+	}
+	if c.probe == it && !it.looking {
+		c.probe = nil
+	}
 }
 
 // allow reports whether a source may ask the host now.

@@ -127,10 +127,11 @@ func (d *Daemon) prepareSources(items []*sourceItem) {
 		it.standing, it.problem = plan.Nothing, plan.NoProblem
 		it.setReason("")
 		it.pace = d.paceOf(it.node)
-		it.group = ""
 		if src := d.engine.prog.static(it.node); src != nil {
 			d.meet(it, src)
 			it.node.slim()
+		} else {
+			d.join(it, "")
 		}
 		d.schedule(it, spread(i, len(items)))
 	}
@@ -144,12 +145,9 @@ func (d *Daemon) meet(it *sourceItem, src providers.Source) {
 }
 
 func (d *Daemon) learn(it *sourceItem, src providers.Source) {
-	it.group = hostOf(src)
+	d.join(it, hostOf(src))
 	if id, ok := src.(providers.Identifier); ok && it.node.static != nil {
 		it.identity = shownUnless(d.engine.prog.valuesOf(it.node, it.node.static), id.Identity())
-	}
-	if it.group != "" {
-		d.circuit(it.group, it.pace.longest)
 	}
 	w, ok := src.(providers.Watcher)
 	if ok && it.pace.debounce > 0 && it.stopWatch == nil {
@@ -558,6 +556,7 @@ func (d *Daemon) afterLook(it *sourceItem, atLeast time.Duration) {
 func (d *Daemon) forgetSource(it *sourceItem) {
 	it.gone = true
 	d.unwatch(it)
+	d.join(it, "")
 	d.timers.Stop(it)
 	if !it.tried {
 		d.untried--
