@@ -378,7 +378,7 @@ func (r *run) rangeOf(a address.Address) *hcl.Range {
 		return nil
 	}
 	if n := r.engine.prog.nodes[a.Block()]; n != nil {
-		return n.rng.Ptr()
+		return n.rng().Ptr()
 	}
 	return nil
 }

@@ -121,7 +121,7 @@ func (p *program) checkNode(n *node, vals values) (out checked) {
 		if v := recover(); v != nil {
 			err := p.opts.panicked(n.addr, v, nil)
 			out = checked{diags: hcl.Diagnostics{{
-				Severity: hcl.DiagError, Summary: "The block cannot be made", Subject: n.rng.Ptr(), Detail: fmt.Sprintf("%s: %s.", n.addr, err),
+				Severity: hcl.DiagError, Summary: "The block cannot be made", Subject: n.rng().Ptr(), Detail: fmt.Sprintf("%s: %s.", n.addr, err),
 			}}}
 		}
 	}()
@@ -301,8 +301,8 @@ func (p *program) paths() hcl.Diagnostics {
 
 func conflict(first, second *node, path string) *hcl.Diagnostic {
 	return &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: "Two sinks write one path", Subject: second.rng.Ptr(),
-		Detail: fmt.Sprintf("%s and %s both write %s (the first is declared at %s). Each path has one sink; give one of them another path.", first.addr, second.addr, path, first.rng),
+		Severity: hcl.DiagError, Summary: "Two sinks write one path", Subject: second.rng().Ptr(),
+		Detail: fmt.Sprintf("%s and %s both write %s (the first is declared at %s). Each path has one sink; give one of them another path.", first.addr, second.addr, path, first.rng()),
 	}
 }
 

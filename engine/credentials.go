@@ -86,7 +86,7 @@ func (p *program) environmentBehind(refs []*hclspec.Reference, seen map[address.
 			}
 		case seen[r.Target]:
 		case r.Target.Type == address.Source && r.Target.Kind == "static":
-			if n.static == nil || !isTrue(n.static.values, "sensitive") {
+			if n.static == nil || !isTrue(p.valuesOf(n, n.static), "sensitive") {
 				seen[r.Target] = true
 				p.environmentBehind(n.refs, seen, found)
 			}

@@ -45,7 +45,7 @@ func (n *node) keepInstance(old *node) {
 		return
 	}
 	kept := *old.static
-	kept.values, kept.configured = n.static.values, n.static.configured
+	kept.values, kept.settings = n.static.values, n.static.settings
 	n.static = &kept
 }
 
@@ -68,7 +68,7 @@ func (p *program) digestOf(n *node) (sum digest) {
 	}
 	if n.block != nil {
 		for _, b := range n.kind.Schema.Blocks {
-			if n.block.AttributeRange(b.Name) != n.block.Range {
+			if n.block.AttributeRange(b.Name) != n.block.Range() {
 				fmt.Fprintf(h, "%s {}\n", b.Name) // also where it is empty
 			}
 		}

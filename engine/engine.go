@@ -177,7 +177,7 @@ func (e *Engine) ownFiles() hcl.Diagnostics {
 	for _, n := range e.prog.sorted {
 		if what, ok := own[n.writes]; ok && n.writes != "" {
 			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError, Summary: "Sink writes a file of Tidegate's own", Subject: n.rng.Ptr(),
+				Severity: hcl.DiagError, Summary: "Sink writes a file of Tidegate's own", Subject: n.rng().Ptr(),
 				Detail: fmt.Sprintf("%s would replace %s, which is part of %s. Give it another path.", n.addr, n.writes, what),
 			})
 		}

@@ -25,13 +25,14 @@ type values map[address.Address]cty.Value
 
 // evaluated is a block whose attributes are known: its values, and the instance made of them.
 type evaluated struct {
-	values     cty.Value
-	configured *providers.Configured // nil where something is unknown
-	source     providers.Source
-	detector   providers.Detector
-	rule       providers.Rule
-	limit      providers.RateLimit
-	sink       providers.Sink
+	values   cty.Value // NilVal where they are made again when needed: see valuesOf
+	hidden   bool      // where values is NilVal: the place is made of something sensitive
+	settings any       // *providers.SourceSettings and so on; nil where something is unknown
+	source   providers.Source
+	detector providers.Detector
+	rule     providers.Rule
+	limit    providers.RateLimit
+	sink     providers.Sink
 }
 
 // scope returns the context in which an expression with the given references is evaluated:
@@ -234,7 +235,7 @@ func (p *program) build(out *evaluated, c *providers.Configured, a address.Addre
 		out.sink, diags = c.Sink(env)
 	}
 	if !diags.HasErrors() {
-		out.configured = c
+		out.settings = c.Settings
 	}
 	return diags
 }

@@ -122,7 +122,7 @@ func (o *observer) rule(ctx context.Context, n *node, a address.Address, c candi
 		check.Status, check.Findings = "error", []string{"the rule cannot judge: " + ruleTrouble(o, rn, diags)}
 		return check
 	}
-	check.Severity = ev.configured.Settings.(*providers.RuleSettings).Severity
+	check.Severity = ev.settings.(*providers.RuleSettings).Severity
 	findings, err := ev.rule.Judge(ctx, providers.Candidate{
 		Value: c.value, Previous: orNull(c.previous), Data: c.data,
 		Address: n.addr.String(), Version: c.version,
@@ -203,7 +203,7 @@ func (o *observer) judgedOnce(n *node, ev *evaluated) string {
 // judgedBy identifies everything that decides whether a value is acceptable.
 func (o *observer) judgedBy(n *node, ev *evaluated) string {
 	h := sha256.New()
-	s := ev.configured.Settings.(*providers.SourceSettings)
+	s := ev.settings.(*providers.SourceSettings)
 	fmt.Fprintf(h, "decode %q empty %t", s.Decode, s.AllowEmpty)
 	for _, a := range n.detectors {
 		if d, _ := o.evaluated(o.prog.nodes[a]); d != nil && d.detector != nil {

@@ -61,9 +61,9 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 		return l
 	}
 	if id, ok := ev.source.(providers.Identifier); ok {
-		l.Identity = shownUnless(o.prog.valuesOf(n, ev), id.Identity())
+		l.Identity = ev.shown(id.Identity())
 	}
-	settings := ev.configured.Settings.(*providers.SourceSettings)
+	settings := ev.settings.(*providers.SourceSettings)
 	l.Judged = o.judgedOnce(n, ev)
 	if o.options.NoRefresh {
 		// Nobody looked, so nothing failed and nothing new is judged.
@@ -143,7 +143,7 @@ func (o *observer) expiring(n *node, ends time.Time) hcl.Diagnostics {
 		return nil
 	}
 	return hcl.Diagnostics{{
-		Severity: hcl.DiagWarning, Summary: "Certificate ends soon", Subject: n.rng.Ptr(),
+		Severity: hcl.DiagWarning, Summary: "Certificate ends soon", Subject: n.rng().Ptr(),
 		Detail: fmt.Sprintf("The certificate of the server of %s ends on %s, in %s. From then on every look at it fails. Renew the certificate.",
 			n.addr, ends.UTC().Format(time.RFC3339), days(left)),
 	}}

@@ -321,7 +321,7 @@ func standingWords(c plan.Choice, row *state.Source) string {
 }
 
 func (o *observer) complain(n *node, summary, detail string) {
-	o.diags = append(o.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: n.rng.Ptr()})
+	o.diags = append(o.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: n.rng().Ptr()})
 }
 
 // sourceObject is what expressions see of a source: its value, and of the rest what they read.
@@ -483,12 +483,12 @@ func (o *observer) limiters() (map[string]plan.Limiter, hcl.Diagnostics) {
 			ev, more := o.evaluated(n)
 			diags = append(diags, more...)
 			if ev != nil && ev.limit != nil {
-				l := limiter(ev.limit, ev.configured.Settings.(*providers.RateLimitSettings))
+				l := limiter(ev.limit, ev.settings.(*providers.RateLimitSettings))
 				out[a.String()] = o.engine.opts.containedLimiter(a, l)
 			}
 		}); err != nil {
 			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError, Summary: "Rate limit cannot be made", Subject: n.rng.Ptr(),
+				Severity: hcl.DiagError, Summary: "Rate limit cannot be made", Subject: n.rng().Ptr(),
 				Detail: fmt.Sprintf("%s: %s.", a, err),
 			})
 		}

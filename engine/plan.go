@@ -184,12 +184,12 @@ func (o *observer) planLimits() []*plan.Limit {
 			continue
 		}
 		ev, _ := o.evaluated(o.prog.nodes[a])
-		if ev == nil || ev.configured == nil {
+		if ev == nil || ev.settings == nil {
 			continue
 		}
 		out = append(out, &plan.Limit{
 			Address: a.String(), Kind: a.Kind, Values: plan.Of(ev.values),
-			Shared: ev.configured.Settings.(*providers.RateLimitSettings).Scope == "shared",
+			Shared: ev.settings.(*providers.RateLimitSettings).Scope == "shared",
 		})
 	}
 	return out

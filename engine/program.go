@@ -38,6 +38,8 @@ type program struct {
 	warned    map[address.Address]hcl.Diagnostics // what checking a node said, beside errors
 	sound     bool                                // it has no errors
 
+	settings map[plainSettings]*providers.SourceSettings // of sources that share them, after slim
+
 	before *program                       // what is taken over, until digests were made
 	found  map[hclspec.Read]hclspec.Found // what its reads find now, as long as before is set
 }
@@ -45,7 +47,6 @@ type program struct {
 // node is one block, variable, local or output.
 type node struct {
 	addr  address.Address
-	rng   hcl.Range
 	kind  *providers.Kind
 	block *providers.Block     // nil for variables, locals and outputs
 	expr  hcl.Expression       // of a local or output
@@ -97,6 +98,21 @@ type expression struct {
 	reads bool // it calls functions that look at files
 }
 
+// rng is where it is declared.
+func (n *node) rng() hcl.Range {
+	switch d := n.declared.(type) {
+	case *hclspec.Block:
+		return d.DefRange
+	case *hclspec.Variable:
+		return d.DefRange
+	case *hclspec.Local:
+		return d.DefRange
+	case *hclspec.Output:
+		return d.DefRange
+	}
+	return hcl.Range{}
+}
+
 // find returns one of the node's expressions, the zero value for any other.
 func (n *node) find(expr hcl.Expression) expression {
 	for i := range n.exprs {
@@ -141,7 +157,7 @@ func compile(spec *hclspec.Spec, opts Options, c compileOptions) (*program, hcl.
 		}
 	}
 	if c.before != nil {
-		p.before, p.found = c.before, map[hclspec.Read]hclspec.Found{}
+		p.before, p.found, p.settings = c.before, map[hclspec.Read]hclspec.Found{}, c.before.settings
 	}
 	files := p.files
 	files.OnRead = p.reads.note
@@ -197,15 +213,14 @@ func (p *program) declare() hcl.Diagnostics {
 		return n
 	}
 	for name, v := range p.spec.Variables {
-		add(address.Of(address.Variable, "", name), v).rng = v.DefRange
+		add(address.Of(address.Variable, "", name), v)
 	}
 	for name, l := range p.spec.Locals {
-		n := add(address.Of(address.Local, "", name), l)
-		n.rng, n.expr = l.DefRange, l.Expr
+		add(address.Of(address.Local, "", name), l).expr = l.Expr
 	}
 	for name, o := range p.spec.Outputs {
 		n := add(address.Of(address.Output, "", name), o)
-		n.rng, n.expr, n.out = o.DefRange, o.Expr, o
+		n.expr, n.out = o.Expr, o
 	}
 	for _, b := range p.spec.Blocks {
 		n := add(b.Address, b)
@@ -218,11 +233,11 @@ func (p *program) declare() hcl.Diagnostics {
 			delete(p.nodes, b.Address)
 			continue
 		}
-		block, more := kind.Compile(b.Body, b.DefRange)
+		block, more := kind.Compile(b.Body, &b.DefRange)
 		diags = append(diags, more...)
 		// The block has taken what it needs; the syntax tree around it would be kept twice.
 		b.Body = nil
-		n.rng, n.kind, n.block = b.DefRange, kind, block
+		n.kind, n.block = kind, block
 	}
 	p.sort()
 	p.graph.Grow(len(p.sorted))
@@ -563,7 +578,7 @@ func (p *program) cycles(c *graph.Cycle[address.Address]) hcl.Diagnostics {
 		}
 		n := p.nodes[path[0]]
 		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Cycle", Subject: n.rng.Ptr(),
+			Severity: hcl.DiagError, Summary: "Cycle", Subject: n.rng().Ptr(),
 			Detail: "These depend on each other, so none can be first: " + strings.Join(names, " -> ") + ".",
 		})
 	}

@@ -28,7 +28,7 @@ func (o *observer) refuseUnready(n *node, r *rendered, c *plan.SinkChange) {
 	if o.engine.store == nil && (errors.Is(r.unready, fs.ErrPermission) || errors.Is(r.unready, syscall.EROFS)) {
 		// Whoever only plans may be another user, and see the disk by another mount.
 		o.diags = append(o.diags, &hcl.Diagnostic{
-			Severity: hcl.DiagWarning, Summary: "Sink cannot be written from here", Subject: n.rng.Ptr(),
+			Severity: hcl.DiagWarning, Summary: "Sink cannot be written from here", Subject: n.rng().Ptr(),
 			Detail: fmt.Sprintf("%s: %s. An apply as this user would not deliver it.", c.Address, reason),
 		})
 		return

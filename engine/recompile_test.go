@@ -157,6 +157,10 @@ func TestReloadIsALoad(t *testing.T) {
 			if whole.prog.hash() != again.prog.hash() {
 				t.Fatal("another hash")
 			}
+			again.prog.slim()
+			if d := cmp.Diff(described(whole.prog), described(again.prog)); d != "" {
+				t.Fatalf("program without what can be had again (-whole +slim):\n%s", d)
+			}
 			before = again
 		}
 	})
@@ -180,6 +184,7 @@ func TestReloadIsALoadWhere(t *testing.T) {
 		"a cycle comes about":                    {"locals { a = try(local.b, 1) }\nlocals { c = 1 }", "locals { b = 1 }", "locals { b = local.a }"},
 		"a cycle through a file comes about":     {reader, writer, strings.Replace(writer, `"1"`, "source.file.r.text", 1)},
 		"a warning stays":                        {"source \"static\" \"s\" { value = 1 }\nsink \"file\" \"w\" {\n  path = \"out\"\n  content = env.API_TOKEN\n}\n", "", "locals { a = 1 }"},
+		"a secret goes through a source":         {`source "static" "s" { value = env.API_TOKEN }`, "", "sink \"file\" \"w\" {\n  path = \"out\"\n  content = source.static.s.value\n}\n"},
 		"a second sink writes the path":          {writer, "", strings.Replace(writer, `"w"`, `"a"`, 1)},
 		"what is referred to is of another kind": {"output \"o\" { value = source.static.s.value }", `source "static" "s" { value = 1 }`, `source "env" "s" { names = ["HOME"] }`},
 	} {
@@ -198,6 +203,7 @@ func TestReloadIsALoadWhere(t *testing.T) {
 				t.Fatal(diags)
 			}
 			before.prog.digests()
+			before.prog.slim()
 			write("other.hcl", tt.after)
 			again, diags := load(opts, loadOptions{before: before})
 			whole, want := load(opts, loadOptions{})
@@ -234,11 +240,11 @@ func described(p *program) []string {
 	for i, n := range p.sorted {
 		static := "none"
 		if n.static != nil {
-			static = fmt.Sprintf("%#v %t %t %t", n.static.values, n.static.source != nil, n.static.sink != nil, n.static.rule != nil)
+			static = fmt.Sprintf("%#v %t %t %t", p.valuesOf(n, n.static), n.static.source != nil, n.static.sink != nil, n.static.rule != nil)
 		}
 		slices.Sort(n.read)
 		out = append(out, fmt.Sprintf("%s %d %v %s reads %q writes %q %v used %t reread %t cyclic %t", n.addr, n.place, p.nodes[n.addr] == n,
-			n.rng, n.reads, n.writes, n.written, n.used, n.reread, n.cyclic),
+			n.rng(), n.reads, n.writes, n.written, n.used, n.reread, n.cyclic),
 			fmt.Sprintf("  depends on %v, sinks %v, sources %v, read %v", p.graph.Dependencies(n.addr), n.sinks, n.sources, n.read),
 			fmt.Sprintf("  detectors %v rules %v limits %v depends %v triggers %d refs %d exprs %d", n.detectors, n.rules, n.limits, n.depends, len(n.triggers), len(n.refs), len(n.exprs)),
 			fmt.Sprintf("  static %s constant %#v digest %x", static, n.constant, n.digest))

@@ -287,6 +287,7 @@ func (d *Daemon) readAgain(before *Engine) (*Engine, hcl.Diagnostics, []byte) {
 	}
 	document := d.keepable(e, e.prog.found)
 	e.prog.digests()
+	e.prog.slim()
 	return e, diags, document
 }
 

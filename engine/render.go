@@ -89,7 +89,7 @@ func (r *rendered) policies(s *providers.SinkSettings) {
 
 // wanted notes what would be sent.
 func (o *observer) wanted(n *node, ev *evaluated, r *rendered) {
-	settings := ev.configured.Settings.(*providers.SinkSettings)
+	settings := ev.settings.(*providers.SinkSettings)
 	r.sink = ev.sink
 	r.policies(settings)
 	r.Values = ev.values
@@ -159,7 +159,7 @@ func policiesOf(v cty.Value) string {
 func (o *observer) incomparable(n *node, r *rendered, err error) {
 	r.Blocked = &plan.Wait{Kind: plan.RejectedByOwn, Reason: "nobody can tell whether its secret changed: " + err.Error()}
 	r.diags = append(r.diags, &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: "Secret cannot be compared", Subject: n.rng.Ptr(),
+		Severity: hcl.DiagError, Summary: "Secret cannot be compared", Subject: n.rng().Ptr(),
 		Detail: fmt.Sprintf("%s: %s. Run as the user that the key of the state belongs to.", n.addr, err),
 	})
 }
@@ -290,7 +290,7 @@ func (o *observer) judgeSink(ctx context.Context, n *node, ev *evaluated, r *ren
 		reason := rejections(checks)
 		r.Blocked = &plan.Wait{Kind: plan.RejectedByOwn, Reason: reason[0]}
 		r.diags = append(r.diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Sink rejected", Subject: n.rng.Ptr(),
+			Severity: hcl.DiagError, Summary: "Sink rejected", Subject: n.rng().Ptr(),
 			Detail: fmt.Sprintf("%s is left as it is: %s.", n.addr, joinSentences(reason)),
 		})
 	}
@@ -317,7 +317,7 @@ func joinSentences(s []string) string {
 }
 
 func preconditions(ev *evaluated) []providers.Precondition {
-	return ev.configured.Settings.(*providers.SinkSettings).Preconditions
+	return ev.settings.(*providers.SinkSettings).Preconditions
 }
 
 // readTarget looks at what the target holds.
@@ -325,7 +325,7 @@ func (o *observer) readTarget(ctx context.Context, s providers.SinkReader, r *re
 	held, err := s.Read(ctx)
 	if err != nil {
 		r.diags = append(r.diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Cannot read the target", Subject: o.prog.nodes[r.Address].rng.Ptr(),
+			Severity: hcl.DiagError, Summary: "Cannot read the target", Subject: o.prog.nodes[r.Address].rng().Ptr(),
 			Detail: fmt.Sprintf("%s: %s.", r.Address, o.prog.redactor(r.Values).text(err.Error())),
 		})
 		if r.Blocked == nil {

@@ -55,32 +55,6 @@ func (p *program) simple(n *node) bool {
 	return true
 }
 
-// valuesOf returns the attributes of a block. Those of a source that depends on no data are
-// not kept by a daemon: few looks need them, and they are made again then.
-func (p *program) valuesOf(n *node, ev *evaluated) cty.Value {
-	if ev.values != cty.NilVal {
-		return ev.values
-	}
-	vals := values{}
-	for _, r := range n.refs {
-		if m := p.nodes[r.Target]; m != nil && m.constant != cty.NilVal {
-			vals[r.Target] = m.constant
-		}
-	}
-	v, _ := p.evaluate(n, vals, nil)
-	return v
-}
-
-// slim lets go of the attributes of a source, where they can be had again.
-func (n *node) slim() {
-	if n.static != nil && n.addr.Kind != "env" && n.files == nil {
-		n.static.values = cty.NilVal
-		if n.static.configured != nil {
-			n.static.configured.Values = cty.NilVal
-		}
-	}
-}
-
 // prepare makes the values that some expressions refer to.
 func (s *scene) prepare(ctx context.Context, refs []*hclspec.Reference) {
 	for _, r := range refs {

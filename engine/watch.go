@@ -179,6 +179,7 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 		d.engine, diags = good, more
 	}
 	d.engine.prog.digests()
+	d.engine.prog.slim()
 	if err := errors.Join(d.recall(ctx), d.firstConfiguration(ctx)); err != nil {
 		return nil, append(stateError("Cannot read the state", err), d.closeQuietly()...)
 	}

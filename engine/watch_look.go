@@ -55,7 +55,7 @@ func (d *Daemon) glances(it *sourceItem) (validator string, ok bool) {
 // decoded, judged, made or written, and the loop hears of it with others.
 func (d *Daemon) glance(it *sourceItem, validator string) {
 	n, prog, group := it.node, d.engine.prog, it.lane
-	limit := n.static.configured.Settings.(*providers.SourceSettings).MaxBytes
+	limit := n.static.settings.(*providers.SourceSettings).MaxBytes
 	crowded := d.looks.Waiting() > 0
 	d.worker(func() {
 		ctx, cancel := d.lookCtx, func() {}

@@ -129,7 +129,6 @@ func (d *Daemon) prepareSources(items []*sourceItem) {
 		it.pace = d.paceOf(it.node)
 		if src := d.engine.prog.static(it.node); src != nil {
 			d.meet(it, src)
-			it.node.slim()
 		} else {
 			d.join(it, "")
 		}
@@ -147,7 +146,7 @@ func (d *Daemon) meet(it *sourceItem, src providers.Source) {
 func (d *Daemon) learn(it *sourceItem, src providers.Source) {
 	d.join(it, hostOf(src))
 	if id, ok := src.(providers.Identifier); ok && it.node.static != nil {
-		it.identity = shownUnless(d.engine.prog.valuesOf(it.node, it.node.static), id.Identity())
+		it.identity = it.node.static.shown(id.Identity())
 	}
 	w, ok := src.(providers.Watcher)
 	if ok && it.pace.debounce > 0 && it.stopWatch == nil {
@@ -262,10 +261,10 @@ func (d *Daemon) detectorsOf(n *node, interval providers.Duration) []providers.D
 }
 
 func settingsOf(n *node) (*providers.SourceSettings, bool) {
-	if n.static == nil || n.static.configured == nil {
+	if n.static == nil {
 		return nil, false
 	}
-	s, ok := n.static.configured.Settings.(*providers.SourceSettings)
+	s, ok := n.static.settings.(*providers.SourceSettings)
 	return s, ok
 }
 

@@ -69,6 +69,9 @@ func ReadsFiles(expr hcl.Expression) bool {
 	if e, ok := expr.(*jsonExpression); ok {
 		return ReadsFiles(e.native())
 	}
+	if l, ok := expr.(*later); ok {
+		expr = l.UnwrapExpression()
+	}
 	node, ok := expr.(hclsyntax.Node)
 	if !ok {
 		return false

@@ -17,8 +17,7 @@ import (
 // Block is the body of one block, taken apart once by its kind's schema. Its expressions are
 // evaluated as often as needed, without looking at the syntax again.
 type Block struct {
-	Kind  *Kind
-	Range hcl.Range // of the block's header
+	Kind *Kind
 	part
 }
 
@@ -27,13 +26,12 @@ type part struct {
 	schema *Schema
 	attrs  []attribute
 	blocks []nested
-	rng    hcl.Range
+	rng    *hcl.Range // of the header
 }
 
 type attribute struct {
 	*Attribute
 	expr hcl.Expression
-	rng  hcl.Range // of the name
 }
 
 type nested struct {
@@ -41,21 +39,39 @@ type nested struct {
 	part
 }
 
-// Compile takes a body apart. Every unknown, missing or repeated name is an error that
+// Compile takes the body of the block with a header apart. Every unknown, missing or repeated name is an error that
 // points at its place and names the nearest valid one.
-func (k *Kind) Compile(body hcl.Body, header hcl.Range) (*Block, hcl.Diagnostics) {
-	b := &Block{Kind: k, Range: header}
+func (k *Kind) Compile(body hcl.Body, header *hcl.Range) (*Block, hcl.Diagnostics) {
 	p, diags := compile(k.Schema, body, header)
-	b.part = p
-	return b, diags
+	return &Block{Kind: k, part: p}, diags
 }
 
-func compile(s *Schema, body hcl.Body, header hcl.Range) (part, hcl.Diagnostics) {
+// Range is that of the block's header.
+func (b *Block) Range() hcl.Range { return *b.rng }
+
+// With returns the block with other expressions in place of its own, which must mean the same.
+func (b *Block) With(other func(hcl.Expression) hcl.Expression) *Block {
+	return &Block{Kind: b.Kind, part: b.with(other)}
+}
+
+func (p part) with(other func(hcl.Expression) hcl.Expression) part {
+	p.attrs, p.blocks = slices.Clone(p.attrs), slices.Clone(p.blocks)
+	for i := range p.attrs {
+		p.attrs[i].expr = other(p.attrs[i].expr)
+	}
+	for i := range p.blocks {
+		p.blocks[i].part = p.blocks[i].with(other)
+	}
+	return p
+}
+
+func compile(s *Schema, body hcl.Body, header *hcl.Range) (part, hcl.Diagnostics) {
 	p := part{schema: s, rng: header}
 	content, diags := body.Content(s.body())
+	p.attrs = make([]attribute, 0, len(content.Attributes))
 	for _, a := range s.Attributes {
 		if attr := content.Attributes[a.Name]; attr != nil {
-			p.attrs = append(p.attrs, attribute{a, attr.Expr, attr.NameRange})
+			p.attrs = append(p.attrs, attribute{a, attr.Expr})
 		}
 	}
 	for _, b := range s.Blocks {
@@ -79,11 +95,11 @@ func compile(s *Schema, body hcl.Body, header hcl.Range) (part, hcl.Diagnostics)
 				Severity: hcl.DiagError,
 				Summary:  fmt.Sprintf("Missing %s block", b.Name),
 				Detail:   fmt.Sprintf("At least one %s block is required here.", b.Name),
-				Subject:  &header,
+				Subject:  header,
 			})
 		}
 		for _, block := range found {
-			sub, more := compile(b.Schema, block.Body, block.DefRange)
+			sub, more := compile(b.Schema, block.Body, &block.DefRange)
 			diags = append(diags, more...)
 			p.blocks = append(p.blocks, nested{b, sub})
 		}
@@ -124,9 +140,9 @@ func (b *Block) AttributeRange(name string) hcl.Range {
 				return a.expr.Range()
 			}
 		}
-		return b.blocks[i].rng
+		return *b.blocks[i].rng
 	}
-	return b.Range
+	return b.Range()
 }
 
 // Evaluate evaluates all attributes but those kept as expressions and returns them as one
@@ -368,7 +384,7 @@ func (c *Configured) diagnostic(err error, env Env) *hcl.Diagnostic {
 		diag.Detail = fmt.Sprintf("The attribute %q: the value given is not valid here. It is sensitive, so it is not shown.", at.Attribute)
 	}
 	if c.block != nil {
-		rng := c.block.Range
+		rng := c.block.Range()
 		if isAt {
 			rng = c.block.AttributeRange(at.Attribute)
 		}

@@ -48,7 +48,7 @@ func compileText(t *testing.T, text string) (*Block, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
-	return testKind().Compile(file.Body, hcl.Range{Filename: "test.hcl", Start: hcl.InitialPos, End: hcl.InitialPos})
+	return testKind().Compile(file.Body, &hcl.Range{Filename: "test.hcl", Start: hcl.InitialPos, End: hcl.InitialPos})
 }
 
 func TestBlockTravelsFromTextToStruct(t *testing.T) {

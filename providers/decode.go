@@ -138,7 +138,7 @@ func (p *part) rangeOf(name string) *hcl.Range {
 	if p == nil {
 		return nil
 	}
-	return p.rng.Ptr()
+	return p.rng
 }
 
 func (p *part) nested(name string) []*part {

@@ -77,7 +77,7 @@ func checkExample(t *testing.T, k *providers.Kind) {
 		t.Errorf("the example holds no %s %q", k.Type, k.Name)
 	}
 	for _, b := range blocks {
-		block, diags := k.Compile(b.Body, b.DefRange())
+		block, diags := k.Compile(b.Body, b.DefRange().Ptr())
 		if diags.HasErrors() {
 			t.Error(diags)
 			continue

@@ -52,7 +52,7 @@ func Configure(k *providers.Kind, body string) (*providers.Configured, hcl.Diagn
 		return nil, diags
 	}
 	header := hcl.Range{Filename: "test.hcl", Start: hcl.InitialPos, End: hcl.InitialPos}
-	block, diags := k.Compile(file.Body, header)
+	block, diags := k.Compile(file.Body, &header)
 	if diags.HasErrors() {
 		return nil, diags
 	}

@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"tidegate/hclspec/address"
+	"tidegate/hclspec/mark"
+	"tidegate/providers"
+)
+
+// A daemon lives long and mostly waits, so it keeps of a source that depends on no data only
+// what its looks need: the instance and its settings. Everything else can be had again from
+// the text of the configuration, which is there in any case.
+
+// slim lets go of what can be had again. It is called before anybody else sees the program.
+func (p *program) slim() {
+	if p.settings == nil {
+		p.settings = map[plainSettings]*providers.SourceSettings{}
+	}
+	for _, n := range p.sorted {
+		if n.dirty && n.addr.Type == address.Source && n.static != nil && n.addr.Kind != "env" && n.files == nil {
+			p.slimNode(n)
+		}
+	}
+}
+
+func (p *program) slimNode(n *node) {
+	kept := *n.static
+	kept.hidden = kept.shown("") != ""
+	kept.values = cty.NilVal
+	if s, ok := kept.settings.(*providers.SourceSettings); ok {
+		kept.settings = p.shared(s)
+	}
+	n.static, n.exprs = &kept, slices.Clone(n.exprs) // the program before goes on with its own
+	n.block = n.block.With(func(expr hcl.Expression) hcl.Expression {
+		small := p.spec.Later(expr)
+		for i := range n.exprs {
+			if n.exprs[i].expr == expr {
+				n.exprs[i].expr = small
+			}
+		}
+		return small
+	})
+}
+
+// plainSettings are those of a source that can be compared.
+type plainSettings struct {
+	interval              providers.Duration
+	decode                string
+	allowEmpty, sensitive bool
+	maxBytes              int64
+}
+
+// shared returns equal settings, without the expressions of references, which the node has
+// resolved: most sources of a configuration have the same.
+func (p *program) shared(s *providers.SourceSettings) *providers.SourceSettings {
+	plain := *s
+	plain.Detectors, plain.Rules, plain.RateLimits, plain.DependsOn = nil, nil, nil, nil
+	if s.Fallback != cty.NilVal || s.Push != nil {
+		return &plain
+	}
+	key := plainSettings{s.Interval, s.Decode, s.AllowEmpty, s.Sensitive, s.MaxBytes}
+	if p.settings[key] == nil {
+		p.settings[key] = &plain
+	}
+	return p.settings[key]
+}
+
+// shown is the name of a place, unless it was made of something sensitive.
+func (ev *evaluated) shown(name string) string {
+	if ev.values == cty.NilVal && !ev.hidden {
+		return name
+	}
+	if ev.hidden {
+		return mark.Redacted
+	}
+	return shownUnless(ev.values, name)
+}
+
+// valuesOf returns the attributes of a block, which are made again where a daemon let go of
+// them: few looks need them.
+func (p *program) valuesOf(n *node, ev *evaluated) cty.Value {
+	if ev.values != cty.NilVal {
+		return ev.values
+	}
+	vals := values{}
+	for _, r := range n.refs {
+		if m := p.nodes[r.Target]; m != nil && m.constant != cty.NilVal {
+			vals[r.Target] = m.constant
+		}
+	}
+	v, _ := p.evaluate(n, vals, nil)
+	return v
+}
