@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/maphash"
 	"math"
@@ -52,7 +53,8 @@ func kindOf(v cty.Value) kind {
 // node is a value taken apart once, so that comparing costs what the values are large,
 // however deep they are: asking cty again at each level would copy each part again.
 type node struct {
-	v    cty.Value // with its marks
+	v    cty.Value // with its marks; of a document see value
+	raw  []byte    // of a document: the JSON of v
 	name string    // within a mapping
 	kids []node    // of a mapping sorted by name, of a sequence in order; none of a set
 	// print is the same for nodes that same calls the same. Nodes that share it may
@@ -138,19 +140,11 @@ func same(a, b *node) bool {
 	if a.print != b.print || a.kind != b.kind || len(a.kids) != len(b.kids) {
 		return false
 	}
-	x, _ := a.v.Unmark()
-	y, _ := b.v.Unmark()
 	switch a.kind {
 	case kindUnknown:
 		return false
 	case kindNull:
 		return true
-	case kindString:
-		return x.AsString() == y.AsString()
-	case kindNumber:
-		return x.AsBigFloat().Cmp(y.AsBigFloat()) == 0
-	case kindBool:
-		return x.True() == y.True()
 	case kindMapping, kindSequence:
 		for i := range a.kids {
 			if a.kids[i].name != b.kids[i].name || !same(&a.kids[i], &b.kids[i]) {
@@ -158,6 +152,19 @@ func same(a, b *node) bool {
 			}
 		}
 		return true
+	}
+	if a.raw != nil && bytes.Equal(a.raw, b.raw) {
+		return true
+	}
+	x, _ := a.value().Unmark()
+	y, _ := b.value().Unmark()
+	switch a.kind {
+	case kindString:
+		return x.AsString() == y.AsString()
+	case kindNumber:
+		return x.AsBigFloat().Cmp(y.AsBigFloat()) == 0
+	case kindBool:
+		return x.True() == y.True()
 	case kindSet:
 		return sameSets(x, y)
 	}

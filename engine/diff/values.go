@@ -75,9 +75,9 @@ func (d *differ) step(s Step, before, after *node) {
 	d.path = append(d.path, s)
 	switch {
 	case before == nil:
-		d.report(ActionAdd, cty.NilVal, after.v)
+		d.report(ActionAdd, cty.NilVal, after.value())
 	case after == nil:
-		d.report(ActionRemove, before.v, cty.NilVal)
+		d.report(ActionRemove, before.value(), cty.NilVal)
 	default:
 		d.walk(before, after)
 	}
@@ -95,7 +95,7 @@ func (d *differ) walk(before, after *node) {
 	case !whole && before.kind == kindSet && membersComparable(before.v, after.v):
 		d.sets(before.v, after.v)
 	default:
-		d.report(ActionChange, before.v, after.v)
+		d.report(ActionChange, before.value(), after.value())
 	}
 }
 
