@@ -99,6 +99,9 @@ func (o *observer) wanted(n *node, ev *evaluated, r *rendered) {
 	if c, ok := ev.sink.(providers.Content); ok {
 		r.Content = c.Content()
 		r.Hash = decode.RawHash(r.Content)
+		if o.scene == nil { // a daemon shows nobody what changes
+			r.Format = decode.Format(c.Format())
+		}
 	}
 	if row := o.ledger.Sinks[n.addr]; r.Sensitive || row != nil && row.Acknowledged != nil && isKeyed(row.Acknowledged.Fingerprint) {
 		r.OtherFingerprint, r.OtherHash = o.reader.Keyed(r.Fingerprint), o.reader.Keyed(r.Hash)

@@ -120,7 +120,9 @@ func fiveMegabytes(port func(i int) int, indent, shuffle bool) []byte {
 	var list []member
 	for i := range 28_000 {
 		list = append(list, member{
-			fmt.Sprintf("service-%d.internal.example", i), port(i), []any{"eu-west-1", "blue", i % 7}, true,
+			fmt.Sprintf("service-%d.internal.example", i), port(i),
+			[]any{"eu-west-1", "blue", i % 7},
+			true,
 			map[string]any{"cpu": 0.5, "memory": "512Mi", "note": nil},
 		})
 	}

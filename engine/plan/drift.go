@@ -36,6 +36,7 @@ func (d *deciding) drift() {
 	d.out.Drift = &Drift{Policy: d.OnDrift, Missing: !d.Exists, Differs: differs, Content: d.Exists && !same}
 	if !d.hidden && d.Last != nil && d.Exists {
 		d.out.Drift.Lines = diff.LineDiff(d.Last.Content, d.Held, contextLines)
+		d.out.Drift.Keys = d.keyDiff(d.Last.Content, d.Held)
 	}
 }
 
@@ -67,7 +68,7 @@ func (c *Computation) repairMeanwhile(d *deciding) {
 	out.FilledLater = false
 	if !d.hidden {
 		lines := diff.LineDiff(d.Held, d.Last.Content, contextLines)
-		out.Lines = &lines
+		out.Lines, out.Keys = &lines, d.keyDiff(d.Held, d.Last.Content)
 	}
 	out.Delivery = &state.Delivery{
 		ID:          DeliveryID(c.ledger.Lineage, d.Address, out.Sequence, d.ack.Fingerprint),

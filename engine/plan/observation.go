@@ -7,6 +7,7 @@ import (
 
 	"tidegate/engine/state"
 	"tidegate/hclspec/address"
+	"tidegate/hclspec/decode"
 )
 
 // Input is everything Compute looks at.
@@ -82,8 +83,10 @@ type SinkObservation struct {
 	// on_drift, on_destroy.
 	Policies string
 
-	Content     []byte // nil also where the sink is in step
-	Size        int64  // of the content
+	Content []byte // nil also where the sink is in step
+	// Format is how the content is written, where it is to be compared by key, too.
+	Format      decode.Format
+	Size        int64 // of the content
 	Sensitive   bool
 	FilledLater bool
 	Fallback    bool // made from the fallback of some source

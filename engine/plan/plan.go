@@ -142,6 +142,12 @@ type ValueChange struct {
 	Sensitive bool   `json:"sensitive,omitempty"`
 }
 
+// KeyDiff compares two documents key by key, whatever order and layout they are written in.
+// Without changes that is all in which they differ.
+type KeyDiff struct {
+	Changes []ValueChange `json:"changes,omitempty"`
+}
+
 // Check is the result of one rule over one candidate, or of the conditions of one block.
 type Check struct {
 	Address  string   `json:"address"` // of the rule, or of the block with the condition
@@ -177,6 +183,7 @@ type Drift struct {
 	// Content says that the content is another one; of a sensitive one nothing else is told.
 	Content bool       `json:"content,omitempty"`
 	Lines   diff.Lines `json:"lines"` // from the acknowledged content to what is there
+	Keys    *KeyDiff   `json:"keys,omitempty"`
 }
 
 // SinkChange is what the plan says of one sink.
@@ -193,6 +200,7 @@ type SinkChange struct {
 	Before  Value           `json:"before"`           // attributes as last applied or observed
 	After   Value           `json:"after"`
 	Lines   *diff.Lines     `json:"lines,omitempty"` // of the content, nil where it is opaque or sensitive
+	Keys    *KeyDiff        `json:"keys,omitempty"`  // of the content, nil where it has none to compare
 	// ContentChanged says whether a sensitive content changed, which is all that is shown of it.
 	ContentChanged bool    `json:"content_changed,omitempty"`
 	Sensitive      bool    `json:"sensitive,omitempty"`

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"bytes"
+
 	"github.com/zclconf/go-cty/cty"
 
 	"tidegate/engine/diff"
@@ -44,20 +46,38 @@ func (d *deciding) contentDiff() {
 		d.out.Size = 0
 	case !d.Opaque:
 		lines := diff.LineDiff(d.Held, d.Content, contextLines)
-		d.out.Lines = &lines
+		d.out.Lines, d.out.Keys = &lines, d.keyDiff(d.Held, d.Content)
 	case d.Content != nil:
 		var old []byte
 		if d.Last != nil {
 			old = d.Last.Content
 		}
 		lines := diff.LineDiff(old, d.Content, contextLines)
-		d.out.Lines = &lines
+		d.out.Lines, d.out.Keys = &lines, d.keyDiff(old, d.Content)
 	}
+}
+
+// maxKeyChanges bounds what is kept of a comparison by key: nobody reads more.
+const maxKeyChanges = 10_000
+
+// keyDiff compares contents that are documents with keys, nil for others.
+func (d *deciding) keyDiff(old, new []byte) *KeyDiff {
+	if d.Format == "" || len(old) == 0 || bytes.Equal(old, new) {
+		return nil
+	}
+	changes, ok := diff.Documents(d.Format, old, new)
+	if !ok || len(changes) > maxKeyChanges {
+		return nil
+	}
+	return &KeyDiff{Changes: shownChanges(changes)}
 }
 
 // ValueChanges returns the differences between two values for showing; either may be NilVal.
 func ValueChanges(before, after cty.Value) []ValueChange {
-	changes := diff.Values(before, after)
+	return shownChanges(diff.Values(before, after))
+}
+
+func shownChanges(changes []diff.Change) []ValueChange {
 	out := make([]ValueChange, len(changes))
 	for i, ch := range changes {
 		if ch.Sensitive {

@@ -28,7 +28,7 @@ func (it item) detail(room int, open bool) (text string, short bool) {
 		summary = summaryCode(it.name) + " " + summary
 	}
 	if it.sink != nil {
-		if n := strings.Trim(lineCount(it.sink), "`"); n != "" {
+		if n := strings.Trim(diffSize(it.sink), "`"); n != "" {
 			summary += " (" + n + ")"
 		}
 	}
@@ -116,10 +116,10 @@ func (d *detail) sink(c *plan.SinkChange) {
 	}
 	d.block("", valueLines(changedAttributes(c)))
 	if contentShown(c) && !c.Sensitive && c.Lines != nil {
-		d.lines("Content, "+sizes(c), c.Lines)
+		d.content("Content, "+sizes(c), c.Keys, c.Lines)
 	}
 	if driftShown(c) {
-		d.lines("What somebody else changed since the last delivery", &c.Drift.Lines)
+		d.content("What somebody else changed since the last delivery", c.Drift.Keys, &c.Drift.Lines)
 	}
 }
 
@@ -139,6 +139,34 @@ func (d *detail) checks(checks []namedCheck) {
 // maxFindings bounds what one rule may say of one item.
 const maxFindings = 20
 
+// content writes a diff by keys, where there is one, and one by lines, which is folded where it
+// says little more.
+func (d *detail) content(title string, k *plan.KeyDiff, l *diff.Lines) {
+	if k == nil {
+		d.lines(title, l)
+		return
+	}
+	if len(k.Changes) > 0 {
+		d.block(title+", by key", valueLines(k.Changes))
+		title = "By line"
+	} else {
+		title += ", " + sameValues
+	}
+	if !rewritten(k, l) {
+		d.lines(title, l)
+		return
+	}
+	inner := &detail{room: d.room}
+	if d.room > 0 {
+		inner.room = max(d.room-characters(d.b.String())-minLeft, minBlock)
+	}
+	inner.lines("", l)
+	if inner.b.Len() > 0 {
+		d.b.WriteString("\n" + fold(fmt.Sprintf("%s (+%d -%d)", title, l.Added, l.Removed), strings.TrimLeft(inner.b.String(), "\n"), false))
+	}
+	d.short = d.short || inner.short
+}
+
 // lines writes a diff by lines.
 func (d *detail) lines(title string, l *diff.Lines) {
 	switch {
@@ -146,7 +174,7 @@ func (d *detail) lines(title string, l *diff.Lines) {
 		d.say(fmt.Sprintf("%s: binary, %s to %s", title, grouped(int64(l.OldSize)), count(l.NewSize, "byte")))
 		return
 	case l.Truncated != "":
-		d.say(title + ": too large to show, " + l.Truncated)
+		d.say(strings.TrimPrefix(title+": ", ": ") + "too large to show, " + l.Truncated)
 		return
 	}
 	var out []string

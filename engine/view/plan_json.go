@@ -82,6 +82,32 @@ type resourceJSON struct {
 	Repair   bool     `json:"repair,omitempty"`
 	Filled   bool     `json:"filled_at_delivery,omitempty"`
 	Diff     string   `json:"diff,omitempty"`
+
+	// Keys is the same as Diff key by key, where the content is JSON, YAML or TOML. Without
+	// changes only the order or the layout is another one.
+	Keys *keysJSON `json:"diff_by_key,omitempty"`
+}
+
+type keysJSON struct {
+	Changes []keyChangeJSON `json:"changes"`
+}
+
+type keyChangeJSON struct {
+	Path   string `json:"path"`
+	Action string `json:"action"` // add, change, remove
+	Before any    `json:"before"`
+	After  any    `json:"after"`
+}
+
+func keyDiffJSON(k *plan.KeyDiff) *keysJSON {
+	if k == nil {
+		return nil
+	}
+	out := &keysJSON{Changes: []keyChangeJSON{}}
+	for _, c := range k.Changes {
+		out.Changes = append(out.Changes, keyChangeJSON{c.Path, c.Action, c.Before.Plain(), c.After.Plain()})
+	}
+	return out
 }
 
 type changeJSON struct {
@@ -164,7 +190,7 @@ func (out *planJSON) sink(c *plan.SinkChange) {
 	r.Target, r.Reasons = c.Target, c.Reasons
 	r.Adopt, r.Repair, r.Filled = c.Action == plan.Adopt, c.Repair, c.FilledLater
 	if c.Lines != nil && !c.Sensitive {
-		r.Diff = c.Lines.Unified("before", "after")
+		r.Diff, r.Keys = c.Lines.Unified("before", "after"), keyDiffJSON(c.Keys)
 	}
 	if c.Action == plan.Delete || c.Action == plan.Forget {
 		r.ActionReason = "delete_because_no_resource_config"
@@ -221,7 +247,7 @@ func driftJSON(c *plan.SinkChange) *resourceJSON {
 		}
 	}
 	if !c.Sensitive {
-		r.Diff = diffText(&c.Drift.Lines, "delivered", "found")
+		r.Diff, r.Keys = diffText(&c.Drift.Lines, "delivered", "found"), keyDiffJSON(c.Drift.Keys)
 	}
 	return r
 }

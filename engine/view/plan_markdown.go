@@ -117,7 +117,7 @@ func (m *comment) table(brief bool) string {
 		return ""
 	}
 	var b strings.Builder
-	head := "| | what | change | lines | target |\n|:-:|---|---|---|---|\n"
+	head := "| | what | change | diff | target |\n|:-:|---|---|---|---|\n"
 	m.left -= characters(head)
 	b.WriteString(head)
 	kept := 0 // for the details
@@ -146,7 +146,7 @@ func markdownRow(it item) string {
 	target, size := "", ""
 	switch {
 	case it.sink != nil:
-		target, size = it.sink.Target, lineCount(it.sink)
+		target, size = it.sink.Target, diffSize(it.sink)
 	case it.source != nil:
 		target = it.source.Identity
 	}
@@ -157,13 +157,18 @@ func markdownRow(it item) string {
 // maxCell bounds text within a table, in columns.
 const maxCell = 100
 
-// lineCount says how much of a sink's content changes.
-func lineCount(c *plan.SinkChange) string {
+// diffSize says how much of a sink's content changes.
+func diffSize(c *plan.SinkChange) string {
 	switch {
 	case c.Sensitive && c.ContentChanged:
 		return "sensitive"
 	case c.Lines == nil || c.Lines.Added+c.Lines.Removed == 0:
 		return ""
+	case c.Keys != nil && rewritten(c.Keys, c.Lines):
+		if len(c.Keys.Changes) == 0 {
+			return "order, layout"
+		}
+		return count(len(c.Keys.Changes), "value")
 	}
 	return fmt.Sprintf("`+%d -%d`", c.Lines.Added, c.Lines.Removed)
 }

@@ -105,7 +105,7 @@ func (p *page) drift(c *plan.SinkChange) {
 	}
 	if driftShown(c) {
 		p.prose(6, yellow, "drift: somebody else changed the content since the last delivery:")
-		p.diffLines(8, &c.Drift.Lines)
+		p.contentDiff(c.Drift.Keys, &c.Drift.Lines)
 	}
 }
 
@@ -137,7 +137,7 @@ var contentNames = []string{"content", "content_base64", "body", "stdin"}
 
 func (p *page) attributes(c *plan.SinkChange) {
 	for _, ch := range changedAttributes(c) {
-		p.valueChange(ch)
+		p.valueChange(6, ch)
 	}
 }
 
@@ -217,7 +217,7 @@ func (p *page) content(c *plan.SinkChange) {
 		p.prose(6, "", "content: unchanged, "+count(c.Lines.NewSize, "byte"))
 	default:
 		p.prose(6, "", "content: "+sizes(c))
-		p.diffLines(8, c.Lines)
+		p.contentDiff(c.Keys, c.Lines)
 	}
 }
 

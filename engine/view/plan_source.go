@@ -123,17 +123,15 @@ func standing(s plan.Standing) string {
 	return "The accepted value stays in use."
 }
 
-func (p *page) valueChanges(c *plan.SourceChange) {
-	p.listValueChanges(spread(c.Changes))
-}
+func (p *page) valueChanges(c *plan.SourceChange) { p.listChanges(6, spread(c.Changes)) }
 
-func (p *page) listValueChanges(changes []plan.ValueChange) {
+func (p *page) listChanges(indent int, changes []plan.ValueChange) {
 	for i, ch := range changes {
 		if i == maxValueChange {
-			p.prose(6, "", fmt.Sprintf("... and %s more; --json has all", count(len(changes)-i, "change")))
+			p.prose(indent, "", fmt.Sprintf("... and %s more; --json has all", count(len(changes)-i, "change")))
 			return
 		}
-		p.valueChange(ch)
+		p.valueChange(indent, ch)
 	}
 }
 
@@ -149,7 +147,7 @@ func spread(changes []plan.ValueChange) []plan.ValueChange {
 	return plan.ValueChanges(cty.EmptyObjectVal, v.Value)
 }
 
-func (p *page) valueChange(ch plan.ValueChange) {
+func (p *page) valueChange(indent int, ch plan.ValueChange) {
 	path := Escape(ch.Path)
 	if path == "" {
 		path = "value"
@@ -157,13 +155,13 @@ func (p *page) valueChange(ch plan.ValueChange) {
 	before, after := inline(ch.Before.Value), inline(ch.After.Value)
 	switch {
 	case ch.Action == diff.ActionAdd:
-		p.prose(6, green, "+ "+path+": "+after)
+		p.prose(indent, green, "+ "+path+": "+after)
 	case ch.Action == diff.ActionRemove:
-		p.prose(6, red, "- "+path+": "+before)
+		p.prose(indent, red, "- "+path+": "+before)
 	case ch.Sensitive:
-		p.prose(6, yellow, "~ "+path+": (sensitive value, changed)")
+		p.prose(indent, yellow, "~ "+path+": (sensitive value, changed)")
 	default:
-		p.prose(6, yellow, "~ "+path+": "+before+" -> "+after)
+		p.prose(indent, yellow, "~ "+path+": "+before+" -> "+after)
 	}
 }
 

@@ -117,7 +117,7 @@ func (p *page) outputChanges(outputs []*plan.OutputChange) {
 			continue
 		}
 		p.line(2, "", sign+" "+Escape(o.Name))
-		p.listValueChanges(parts)
+		p.listChanges(6, parts)
 	}
 	p.blank()
 }
