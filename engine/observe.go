@@ -40,6 +40,7 @@ type observer struct {
 
 	// affected restricts the observation to some nodes; nil means all of them.
 	affected map[address.Address]struct{}
+	selected *selector // what affected comes from, with what is only in the ledger; nil for all
 
 	// Written by the owner between waves, read by workers within one.
 	values  values
@@ -241,7 +242,7 @@ func (o *observer) merge(ctx context.Context, s seen) {
 		o.mergeSink(ctx, s.node, s.sink)
 	case s.node.expr != nil:
 		o.values[s.node.addr] = s.value
-		if s.node.out != nil {
+		if s.node.out != nil && !o.options.targetsOnly {
 			o.output(ctx, s.node, s.value)
 		}
 	}
@@ -258,6 +259,9 @@ func (o *observer) mergeSink(ctx context.Context, n *node, r *rendered) {
 		r.Blocked = w
 	}
 	out := o.compute.Sink(r.SinkObservation)
+	if o.options.targetsOnly {
+		return
+	}
 	o.refuseUnready(n, r, out)
 	if out.Delivery != nil {
 		o.fill(ctx, n, r, out)

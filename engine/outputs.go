@@ -107,7 +107,7 @@ func OutputValue(ctx context.Context, r state.Reader, row *state.Output) (cty.Va
 func (o *observer) outputChanges(ctx context.Context) []*plan.OutputChange {
 	out := o.outputs
 	for a, row := range o.ledger.Outputs {
-		if n := o.prog.nodes[a]; n == nil || o.options.Destroy {
+		if n := o.prog.nodes[a]; (n == nil || o.options.Destroy) && o.selected.has(a) {
 			out = append(out, plan.Output(&plan.OutputObservation{
 				Address: a, Value: cty.NilVal, Stored: row, Before: o.storedOutput(ctx, row),
 			}))

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"tidegate/engine/state"
@@ -33,19 +32,8 @@ func (d *Daemon) recallPauses(ctx context.Context) error {
 	return nil
 }
 
-// Matches reports whether a pattern names an address: the address itself, or a glob in which
-// a star stands for any text without a dot, or for everything at the end.
-func (p *Pause) Matches(a address.Address) bool {
-	text := a.String()
-	if p.Pattern == text {
-		return true
-	}
-	if prefix, ok := strings.CutSuffix(p.Pattern, "*"); ok && !strings.ContainsAny(prefix, "*?[") && strings.HasPrefix(text, prefix) {
-		return true
-	}
-	ok, err := path.Match(strings.ReplaceAll(p.Pattern, ".", "/"), strings.ReplaceAll(text, ".", "/"))
-	return err == nil && ok
-}
+// Matches reports whether the pause covers an address.
+func (p *Pause) Matches(a address.Address) bool { return address.Matches(p.Pattern, a) }
 
 // isPaused returns the pause that an address is under, nil if there is none.
 func (d *Daemon) isPaused(a address.Address) *Pause {

@@ -25,6 +25,13 @@ type PlanOptions struct {
 	// Brief leaves out the attributes of sinks that are in step, which a plan's text does not
 	// show and its JSON does. It saves their memory.
 	Brief bool
+	// Targets and Excludes are patterns of addresses (address.Matches): a plan is about the
+	// targets and what they need, everything if there are none, without the excluded and what
+	// needs them. A plan to destroy is about what needs the targets, and keeps what the
+	// excluded need.
+	Targets, Excludes []string
+
+	targetsOnly bool // rules, preconditions and outputs are of no interest
 }
 
 // Plan observes and compares. The plan is never nil; errors in the diagnostics are also in it
@@ -40,9 +47,14 @@ func (e *Engine) Plan(ctx context.Context, opts PlanOptions) (*plan.Plan, hcl.Di
 	if err != nil {
 		return empty, stateError("Cannot read the state", err)
 	}
+	selected, diags := selectFor(e.prog, ledger, opts)
+	if diags.HasErrors() {
+		return empty, diags
+	}
 	o := e.newObserver(reader, ledger, now, opts)
+	o.selected, o.affected = selected, selected.affected()
 	if !opts.Destroy {
-		e.emit(PhaseStarted{Phase: Observing, Total: e.prog.count(address.Source)})
+		e.emit(PhaseStarted{Phase: Observing, Total: o.count(address.Source)})
 	}
 	o.run(ctx)
 	for _, r := range o.removals(ctx) {
@@ -50,7 +62,7 @@ func (e *Engine) Plan(ctx context.Context, opts PlanOptions) (*plan.Plan, hcl.Di
 	}
 	p := o.compute.Plan(o.removedSources())
 	p.ToolVersion, p.Configuration, p.Dir, p.Outputs = e.opts.Version, e.prog.hash(), e.spec.Dir, o.outputChanges(ctx)
-	p.Limits, p.Variables = o.planLimits(), e.prog.planVariables()
+	p.Limits, p.Variables, p.Selection = o.planLimits(), e.prog.planVariables(), selected.selection()
 	p.Incomplete = o.diags.HasErrors() || ctx.Err() != nil
 	if ctx.Err() != nil {
 		o.diags = append(o.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Interrupted", Detail: "The plan is not complete."})
@@ -62,10 +74,11 @@ func stateError(summary string, err error) hcl.Diagnostics {
 	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: err.Error()}}
 }
 
-func (p *program) count(t address.Type) int {
+// count returns how many blocks of a type are looked at.
+func (o *observer) count(t address.Type) int {
 	n := 0
-	for a := range p.nodes {
-		if a.Type == t {
+	for a := range o.prog.nodes {
+		if a.Type == t && o.selected.has(a) {
 			n++
 		}
 	}
@@ -76,7 +89,7 @@ func (p *program) count(t address.Type) int {
 func (o *observer) removedSources() []address.Address {
 	var out []address.Address
 	for a := range o.ledger.Sources {
-		if o.options.Destroy || o.prog.nodes[a.Block()] == nil {
+		if (o.options.Destroy || o.prog.nodes[a.Block()] == nil) && o.selected.has(a) {
 			out = append(out, a)
 		}
 	}
@@ -91,7 +104,7 @@ func (o *observer) removals(ctx context.Context) []*plan.Removed {
 	users := map[address.Address][]address.Address{}
 	for a := range o.ledger.Sinks {
 		n := o.prog.nodes[a.Block()]
-		if n != nil && !o.options.Destroy {
+		if n != nil && !o.options.Destroy || !o.selected.has(a) {
 			continue
 		}
 		addresses = append(addresses, a)

@@ -59,7 +59,7 @@ func (o *observer) render(ctx context.Context, n *node) *rendered {
 	o.awaited(n, r)
 	o.causes(n, r)
 	o.fire(n, r)
-	if r.Blocked == nil {
+	if r.Blocked == nil && !o.options.targetsOnly {
 		o.judgeSink(ctx, n, ev, r)
 	}
 	o.readTarget(ctx, ev.sink, r)

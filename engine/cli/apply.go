@@ -40,6 +40,9 @@ func (a *app) applyCommand() *cobra.Command {
 				return a.failWith("Nothing to apply", fmt.Errorf("there is no saved plan and no directory %s; name one of them", a.path(args[0])), f.json)
 			}
 			if w.watch {
+				if err := f.unselected(); err != nil {
+					return err
+				}
 				return a.watch(cmd, &f, &w, a.directory(args))
 			}
 			return a.apply(cmd, &f, a.directory(args), auto)

@@ -22,6 +22,7 @@ type planFlags struct {
 	strict   bool // warnings count as errors
 	out      string
 	expires  time.Duration
+	selectFlags
 }
 
 func (f *planFlags) add(cmd *cobra.Command, jsonText, parallelismText string) {
@@ -30,6 +31,7 @@ func (f *planFlags) add(cmd *cobra.Command, jsonText, parallelismText string) {
 	f.addState(flags)
 	f.addInputs(flags)
 	f.addParallelism(flags, parallelismText)
+	f.addSelect(flags)
 }
 
 // addStrict adds --warnings-as-errors.
@@ -64,7 +66,9 @@ func (a *app) planCommand() *cobra.Command {
 }
 
 func (f *planFlags) options() engine.PlanOptions {
-	return engine.PlanOptions{Destroy: f.destroy, NoRefresh: !f.refresh, Brief: !f.json && f.out == ""}
+	return engine.PlanOptions{
+		Destroy: f.destroy, NoRefresh: !f.refresh, Brief: !f.json && f.out == "", Targets: f.targets, Excludes: f.excludes,
+	}
 }
 
 func (a *app) runPlan(cmd *cobra.Command, f *planFlags, dir string) error {

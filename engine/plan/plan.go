@@ -34,6 +34,8 @@ type Plan struct {
 	// Variables are the values that the plan was made with, by name.
 	Variables map[string]*Value `json:"variables,omitempty"`
 	Limits    []*Limit          `json:"limits,omitempty"`
+	// Selection is nil for a plan about everything.
+	Selection *Selection `json:"selection,omitempty"`
 	// Shared are the counters of shared rate limits after all acceptances of this plan.
 	Shared map[string]state.Counter `json:"shared,omitempty"`
 	// ForgetSources are sources of the ledger that are no longer declared.

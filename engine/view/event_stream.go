@@ -88,6 +88,9 @@ func (s *Stream) Plan(p *plan.Plan) {
 		}
 	}
 	s.outputChanges(p.Outputs)
+	if p.Selection != nil {
+		s.line("info", "left_out", LeftOut(p.Selection), fields{"selection": selectionOf(p.Selection)})
+	}
 	s.line("info", "change_summary", "Plan: "+Counts(p), fields{"changes": changeCounts(p)})
 }
 

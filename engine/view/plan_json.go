@@ -34,6 +34,7 @@ type planJSON struct {
 	Applyable       bool                    `json:"applyable"`
 	Complete        bool                    `json:"complete"`
 	Errored         bool                    `json:"errored"`
+	Selection       *selectionJSON          `json:"selection,omitempty"`
 	Diagnostics     []diagnosticJSON        `json:"diagnostics,omitempty"`
 }
 
@@ -135,7 +136,7 @@ func PlanJSON(w io.Writer, p *plan.Plan, diags hcl.Diagnostics, src Sources) err
 		ResourceChanges: []*resourceJSON{}, OutputChanges: map[string]*changeJSON{},
 		Timestamp: p.Time.UTC().Format(time.RFC3339), Applyable: p.Acts(),
 		Errored: p.Outcome() == plan.Errored, Checks: planChecks(p),
-		Diagnostics: diagnosticsJSON(diags, src),
+		Diagnostics: diagnosticsJSON(diags, src), Selection: selectionOf(p.Selection),
 	}
 	for _, c := range p.Sources {
 		out.source(c)
@@ -158,7 +159,7 @@ func PlanJSON(w io.Writer, p *plan.Plan, diags hcl.Diagnostics, src Sources) err
 // complete reports whether nothing is left for later when the plan has been applied.
 func complete(p *plan.Plan) bool {
 	waits := slices.ContainsFunc(p.Sources, sourceWaits) || slices.ContainsFunc(p.Sinks, func(c *plan.SinkChange) bool { return c.Wait != nil })
-	return !waits && !p.Incomplete
+	return !waits && !p.Incomplete && p.Selection == nil
 }
 
 // sourceWaits reports whether a value of the source is still to come.

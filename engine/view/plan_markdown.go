@@ -77,6 +77,9 @@ func markdownHead(p *plan.Plan) string {
 	if text != "" {
 		out += text + "\n\n"
 	}
+	if text := leftOut(p.Selection, mdCode); text != "" {
+		out += text + "\n\n"
+	}
 	return out
 }
 

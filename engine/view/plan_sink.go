@@ -111,15 +111,19 @@ func (p *page) drift(c *plan.SinkChange) {
 
 // driftRemark says of drift what its lines do not.
 func driftRemark(c *plan.SinkChange) string {
-	d := c.Drift
-	switch {
-	case d == nil || d.Policy == "ignore":
+	if c.Drift == nil || c.Drift.Policy == "ignore" {
 		return ""
+	}
+	return driftWords(c.Drift, c.Sensitive)
+}
+
+func driftWords(d *plan.Drift, sensitive bool) string {
+	switch {
 	case d.Missing:
 		return "the target is missing"
 	case len(d.Differs) > 0:
 		return strings.Join(d.Differs, "; ")
-	case c.Sensitive:
+	case sensitive:
 		return "the content (sensitive value) was changed by somebody else"
 	}
 	return ""
@@ -129,8 +133,11 @@ func driftRemark(c *plan.SinkChange) string {
 // diff does not show them the other way round.
 func driftShown(c *plan.SinkChange) bool {
 	d := c.Drift
-	return d != nil && d.Policy != "ignore" && !c.Repair && (len(d.Lines.Hunks) > 0 || d.Lines.Binary || d.Lines.Truncated != "")
+	return d != nil && d.Policy != "ignore" && !c.Repair && differ(&d.Lines)
 }
+
+// differ reports whether a diff has anything to show.
+func differ(l *diff.Lines) bool { return len(l.Hunks) > 0 || l.Binary || l.Truncated != "" }
 
 // contentNames are attributes that are shown as a diff by lines, or not at all.
 var contentNames = []string{"content", "content_base64", "body", "stdin"}

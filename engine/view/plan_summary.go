@@ -54,6 +54,9 @@ func (p *page) summary(pl *plan.Plan) {
 	for _, text := range v.more {
 		p.text(0, text)
 	}
+	if text := LeftOut(pl.Selection); text != "" {
+		p.text(0, text)
+	}
 }
 
 func noChanges(pl *plan.Plan, s plan.Summary) string {
@@ -62,6 +65,8 @@ func noChanges(pl *plan.Plan, s plan.Summary) string {
 		return fmt.Sprintf("Nothing can be done now: %d blocked.", s.Blocked)
 	case pl.Destroy:
 		return "There is nothing to destroy."
+	case pl.Selection != nil:
+		return "Every sink that is selected holds what the configuration and its sources say."
 	}
 	return "Every sink holds what the configuration and its sources say."
 }
