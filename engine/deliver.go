@@ -87,6 +87,9 @@ func (k *courier) attempts(ctx, work context.Context, c *plan.SinkChange, sink p
 		if class == providers.ClassPermanent || n >= retry.Attempts || after > c.Retry.Max {
 			return failed
 		}
+		if contested && c.Repair && k.hard != nil {
+			return failed // a daemon counts each time that somebody undid a repair
+		}
 		k.engine.emit(DeliveryRetried{Address: c.Address, Attempt: n, Err: err.Error(), Wait: wait})
 		if !sleep(ctx, wait) {
 			return failed

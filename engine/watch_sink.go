@@ -503,6 +503,10 @@ func (d *Daemon) deliveryFailed(it *sinkItem, o outcome) {
 	d.sinkFailed(it, o.err.Error())
 	if o.contested {
 		it.noteWriter(time.Now())
+		if o.change.Repair {
+			it.retryAt = time.Time{} // how often they fight decides when it is left alone
+			it.dirty, it.drift = true, true
+		}
 	}
 	if o.after > 0 {
 		it.retryAt = later(it.retryAt, time.Now().Add(min(o.after, time.Hour)))
