@@ -27,8 +27,9 @@ type look struct {
 	text  []byte // of the accepted snapshot, nil if it was not read
 	fresh []byte
 
-	source        providers.Source // that was asked, nil if it could not be made
-	class         providers.Class  // of Err, where the fetch failed
+	source        providers.Source          // that was asked, nil if it could not be made
+	settings      *providers.SourceSettings // of the source
+	class         providers.Class           // of Err, where the fetch failed
 	failedToFetch bool
 	fetched       *fetched      // by a glance
 	healed        []byte        // the accepted bytes, had again after they were lost
@@ -64,7 +65,7 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 		l.Identity = ev.shown(id.Identity())
 	}
 	settings := ev.settings.(*providers.SourceSettings)
-	l.Judged = o.judgedOnce(n, ev)
+	l.settings, l.Judged = settings, o.judgedOnce(n, ev)
 	if o.options.NoRefresh {
 		// Nobody looked, so nothing failed and nothing new is judged.
 		if row.Current() == nil {

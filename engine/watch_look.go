@@ -16,10 +16,14 @@ import (
 func (d *Daemon) look(it *sourceItem) {
 	if it.gone { // while it waited
 		d.looks.Done(it.lane)
+		if c := d.circuits[it.lane]; c != nil && c.probe == it {
+			c.probe = nil // another one tries
+		}
 		return
 	}
 	it.looking, it.again = true, false
-	if c := d.circuits[it.group]; c != nil && it.pushed == nil && c.probe != it && !c.allow(it, time.Now()) {
+	// One that was spared already is no probe, although one may be due by now: it does not ask.
+	if c := d.circuits[it.group]; c != nil && !it.spared && it.pushed == nil && c.probe != it && !c.allow(it, time.Now()) {
 		it.spared = true // the circuit opened while it waited for its turn
 	}
 	if it.spared {
@@ -204,7 +208,7 @@ func (d *Daemon) sawSource(r *looked) {
 		return
 	}
 	if r.look.source != nil && it.node.static == nil {
-		d.meetAgain(it, r.look.source)
+		d.meetAgain(it, r.look)
 	}
 	defer d.triedOnce(it)
 	d.restoreSource(it, r.look)

@@ -204,6 +204,9 @@ func (d *Daemon) takeIn(p Pushed, key replayKeyType, same bool, durable chan<- b
 	if same && p.Delivery == "" {
 		return PushUnchanged, true
 	}
+	if !json.Valid(p.Data) { // nobody could judge it, and nobody could read it again
+		return PushRejected, true
+	}
 	if p.Delivery != "" {
 		d.replays.add(d.urgent, key, p.Digest)
 	}
@@ -229,7 +232,7 @@ func (d *Daemon) takeIn(p Pushed, key replayKeyType, same bool, durable chan<- b
 	}
 	data, err := json.Marshal(value)
 	if err != nil {
-		return PushRejected, true // it is no JSON after all, which the listener should have told
+		panic("engine: a pushed value does not marshal: " + err.Error())
 	}
 	s, _ := settingsOf(it.node)
 	it.sent = value

@@ -104,6 +104,7 @@ func (it *sourceItem) addr() address.Address { return it.node.addr }
 // pace is when a source is looked at. Sources with the same detectors share one.
 type pace struct {
 	detectors []providers.Detector
+	interval  providers.Duration // that a block asked for by itself
 	threshold int
 	debounce  time.Duration
 	window    time.Duration // of flapping
@@ -126,7 +127,7 @@ func (d *Daemon) prepareSources(items []*sourceItem) {
 	for i, it := range items {
 		it.standing, it.problem = plan.Nothing, plan.NoProblem
 		it.setReason("")
-		it.pace = d.paceOf(it.node)
+		it.pace = d.paceOf(it.node, intervalOf(it.node))
 		if src := d.engine.prog.static(it.node); src != nil {
 			d.meet(it, src)
 		} else {
@@ -155,9 +156,13 @@ func (d *Daemon) learn(it *sourceItem, src providers.Source) {
 	}
 }
 
-// meetAgain learns where a source looks whose place comes out of data, when that moved.
-func (d *Daemon) meetAgain(it *sourceItem, src providers.Source) {
-	place := ""
+// meetAgain learns how often and where a source looks whose configuration comes out of data,
+// when that moved.
+func (d *Daemon) meetAgain(it *sourceItem, l *look) {
+	src, place := l.source, ""
+	if interval := l.settings.Interval; len(it.node.detectors) == 0 && interval != it.pace.interval {
+		it.pace = d.paceOf(it.node, interval)
+	}
 	if id, ok := src.(providers.Identifier); ok {
 		if d.opts.contain(it.addr(), func() { place = id.Identity() }) != nil {
 			return // the look has failed for the same reason
@@ -207,21 +212,26 @@ func (d *Daemon) unwatch(it *sourceItem) {
 	it.watchable = nil
 }
 
-// paceOf returns when a source is looked at, after the detectors it names, else after the
-// default of its kind.
-func (d *Daemon) paceOf(n *node) *pace {
-	key := fmt.Sprint(n.detectors)
-	interval := providers.Duration("")
+// intervalOf is the interval that a source's own block asks for, "" where it does not or where
+// that is not known yet.
+func intervalOf(n *node) providers.Duration {
 	if s, ok := settingsOf(n); ok {
-		interval = s.Interval
+		return s.Interval
 	}
+	return ""
+}
+
+// paceOf returns when a source is looked at, after the detectors it names, else after the
+// default of its kind at its own interval.
+func (d *Daemon) paceOf(n *node, interval providers.Duration) *pace {
+	key := fmt.Sprint(n.detectors)
 	if len(n.detectors) == 0 {
 		key = n.kind.Name + " " + string(interval)
 	}
 	if p := d.paces[key]; p != nil {
 		return p
 	}
-	p := &pace{}
+	p := &pace{interval: interval}
 	if err := d.opts.contain(n.addr, func() { p.detectors = d.detectorsOf(n, interval) }); err != nil {
 		p.detectors, p.broken = []providers.Detector{standIn{}}, err.Error()
 	}
