@@ -27,6 +27,9 @@ import (
 // that can be killed, traced and run as somebody else.
 const asTool = "TIDEGATE_TEST_AS_TOOL"
 
+// guardRemoved names the guard that is taken out, where guards can be.
+const guardRemoved = "TIDEGATE_TEST_WITHOUT"
+
 func init() {
 	if os.Getenv(asTool) != "" {
 		if os.Getpid() != 1 { // the first process of a container starts itself again
@@ -71,6 +74,9 @@ func (m *module) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(m.t.Context(), host.Self(), args...)
 	cmd.Dir = m.dir
 	cmd.Env = append(slices.Clone(m.environ), asTool+"=1", "TZ=UTC")
+	if guard := os.Getenv(guardRemoved); guard != "" {
+		cmd.Env = append(cmd.Env, guardRemoved+"="+guard)
+	}
 	return cmd
 }
 

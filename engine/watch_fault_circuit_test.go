@@ -278,7 +278,10 @@ func TestWatchSparedSourcesAreRemovedWhileTheyWait(t *testing.T) {
 			}
 		})
 		pass(10 * time.Minute) // every worker hangs, and everybody else waits
-		late := strings.Fields("late0 late1 late2 late3 late4 late5 late6 late7 late8 late9")
+		var late []string
+		for i := range 20 {
+			late = append(late, fmt.Sprint("late", i))
+		}
 		m.write("main.hcl", many.String()+simSources("host = \"bad\"\ninterval = \"10s\"", late...))
 		if err := d.Reload(t.Context()); err != nil {
 			t.Fatal(err)
@@ -298,18 +301,25 @@ func TestWatchSparedSourcesAreRemovedWhileTheyWait(t *testing.T) {
 			}
 		}
 		// As many places as before, and not one more.
-		hang = make(chan struct{})
-		w.with(func() {
-			for _, name := range crowd {
-				w.origin(name).hang = hang
-			}
-			clear(w.most)
-		})
-		pass(time.Minute)
-		if n := w.most[""]; n != 64 {
-			t.Errorf("%d look at the same time, want 64", n)
+		for _, names := range [][]string{late, crowd} {
+			hang = make(chan struct{})
+			w.with(func() {
+				for _, name := range names {
+					w.origin(name).hang = hang
+				}
+			})
+			pass(time.Minute)
+			w.with(func() {
+				for _, name := range names {
+					w.origin(name).hang = nil
+				}
+			})
+			close(hang)
+			pass(time.Minute)
 		}
-		close(hang)
+		if all, bad := w.most[""], w.most["bad"]; all != 64 || bad != 8 {
+			t.Errorf("%d look at the same time and %d at one host, want 64 and 8", all, bad)
+		}
 	})
 }
 
@@ -335,8 +345,12 @@ func TestWatchHostOutOfAnotherSource(t *testing.T) {
 			w.fails(name)
 		}
 		pass(5 * time.Minute)
+		from := time.Now()
 		if n := looks(10 * time.Minute); n < 50 {
 			t.Errorf("it was looked at %d times in 10 minutes, although only its former host is down", n)
+		}
+		if n := w.looksOf(oneNames, from, time.Now()); n > 5 {
+			t.Errorf("its former host was asked %d times in 10 minutes while it is down", n)
 		}
 		if s := d.source("source.sim.moves"); s.State != engine.StateOK {
 			t.Errorf("it is %s: %s", s.State, s.Reason)
@@ -346,7 +360,7 @@ func TestWatchHostOutOfAnotherSource(t *testing.T) {
 		}
 		pass(5 * time.Minute)
 		all := append(twoNames, "moves")
-		from := time.Now()
+		from = time.Now()
 		pass(time.Hour)
 		if n := w.looksOf(all, from, time.Now()); n > 20 {
 			t.Errorf("its host, which is down, was asked %d times in an hour, want one probe each 5 minutes", n)

@@ -409,3 +409,63 @@ sink "sim" %[1]q {
 		}
 	})
 }
+
+// S11: somebody else keeps changing a target. Whether our repairs hold for a moment or are undone
+// before they are verified, each is one round, and after five the other is left alone for a
+// while. What is new is delivered all the same.
+func TestWatchFightIsBoundedWhoeverWins(t *testing.T) {
+	for what, undone := range map[string]bool{"repairs that hold": false, "repairs that are undone at once": true} {
+		t.Run(what, func(t *testing.T) {
+			simulate(t, func(t *testing.T, w *sim) {
+				m := newModule(t, "main.hcl", simSources(`interval = "10s"`, "a")+`
+sink "sim" "out" {
+  name     = "out"
+  value    = tostring(source.sim.a.value.n)
+  readable = true
+}`)
+				d := w.watch(m)
+				pass(time.Minute)
+				change := func() {
+					w.with(func() { w.target("out").got = append(w.target("out").got, simWrite{value: "theirs"}) })
+					w.wake("out")
+				}
+				fights := func() {
+					t.Helper()
+					w.with(func() {
+						w.target("out").refuse = func(_ int, value string) error {
+							if undone {
+								go change()
+								return fmt.Errorf("verify: %w", providers.ErrOtherWriter)
+							}
+							time.AfterFunc(time.Second, change)
+							return nil
+						}
+					})
+					before := len(w.tried("out"))
+					change()
+					pass(9 * time.Minute)
+					if n := len(w.tried("out")) - before; n != 5 {
+						t.Errorf("%d repairs before the other writer was left alone, want 5", n)
+					}
+					if s := d.sink("sink.sim.out"); s.State != engine.StateFighting || s.Next.IsZero() {
+						t.Errorf("the sink is %s: %s", s.State, s.Reason)
+					}
+				}
+				fights()
+				w.with(func() { w.target("out").refuse = nil })
+				w.set("a", `{"n":2}`)
+				pass(30 * time.Second)
+				if got := w.got("out"); got[len(got)-1] != "2" {
+					t.Errorf("the target holds %s", got[len(got)-1])
+				}
+				fights()
+				w.with(func() { w.target("out").refuse = nil })
+				pass(5 * time.Minute) // the other has stopped
+				if got := w.got("out"); got[len(got)-1] != "2" {
+					t.Errorf("when the fight is over the target holds %s", got[len(got)-1])
+				}
+				d.awaitSink("sink.sim.out", engine.StateOK)
+			})
+		})
+	}
+}

@@ -453,3 +453,44 @@ sink "sim" "out" {
 		d.awaitSource("source.sim.b", engine.StateOK)
 	})
 }
+
+// Whatever the kind of a source brings, what is too large, empty, or "not modified" without
+// having been asked so changes nothing, and the next good value is used.
+func TestWatchWhatIsNoCandidateChangesNothing(t *testing.T) {
+	answers := map[string]func(n int, last string) (providers.Snapshot, error){
+		"too large": func(int, string) (providers.Snapshot, error) {
+			return providers.Snapshot{Data: []byte(`{"n":"` + strings.Repeat("x", 100) + `"}`), Format: "json"}, nil
+		},
+		"empty": func(int, string) (providers.Snapshot, error) {
+			return providers.Snapshot{Data: []byte(`{}`), Format: "json"}, nil
+		},
+		"not modified": func(_ int, last string) (providers.Snapshot, error) {
+			if last != "" {
+				t.Errorf("asked with the validator %q, although there was none", last)
+			}
+			return providers.Snapshot{NotModified: true}, nil
+		},
+	}
+	for what, answer := range answers {
+		t.Run(what, func(t *testing.T) {
+			simulate(t, func(t *testing.T, w *sim) {
+				m := newModule(t, "main.hcl", simSources("interval = \"10s\"\n  max_bytes = 50", "a")+`
+sink "sim" "out" {
+  name  = "out"
+  value = jsonencode(source.sim.a.value)
+}`)
+				d := w.watch(m)
+				pass(time.Minute)
+				w.answers("a", answer)
+				pass(10 * time.Minute)
+				if s := d.source("source.sim.a"); s.State != engine.StateDegraded && s.State != engine.StateRejected {
+					t.Errorf("the source is %s: %s", s.State, s.Reason)
+				}
+				w.set("a", `{"n":2}`)
+				pass(10 * time.Minute)
+				wantValues(t, "delivered", w.got("out"), `{"n":1}`, `{"n":2}`)
+				d.awaitSource("source.sim.a", engine.StateOK)
+			})
+		})
+	}
+}

@@ -167,7 +167,8 @@ func TestWatchPausesDuringTroubleWithTheState(t *testing.T) {
 		return
 	}
 	simulate(t, func(t *testing.T, w *sim) {
-		m := newModule(t, "main.hcl", simSources(`interval = "1h"`, "a", "b", "c")+`source "webhook" "app" {}`)
+		names := []string{"a", "b", "c", "d"}
+		m := newModule(t, "main.hcl", simSources(`interval = "1h"`, names...)+`source "webhook" "app" {}`)
 		if err := os.Mkdir(m.path(".tidegate"), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -182,15 +183,15 @@ func TestWatchPausesDuringTroubleWithTheState(t *testing.T) {
 			}
 		}
 		var paused sync.WaitGroup
-		for _, name := range []string{"a", "b", "c"} {
+		for _, name := range names {
 			paused.Go(func() {
 				if err := d.Pause(context.Background(), engine.Pause{Pattern: "source.sim." + name}); err != nil {
 					t.Error(err)
 				}
 			})
-			pass(1200 * time.Millisecond) // within it, it is tried to write the first
+			pass(1200 * time.Millisecond) // it is tried to write them after 1s and 3s, and after 7s
 		}
-		for _, name := range []string{"a", "b", "c"} {
+		for _, name := range names {
 			d.awaitSource("source.sim."+name, engine.StatePaused)
 		}
 		free()
@@ -199,7 +200,7 @@ func TestWatchPausesDuringTroubleWithTheState(t *testing.T) {
 		d.halt()
 		d = w.watch(m)
 		pass(time.Minute)
-		for _, name := range []string{"a", "b", "c"} {
+		for _, name := range names {
 			if s := d.source("source.sim." + name); s.State != engine.StatePaused {
 				t.Errorf("%s is %s after a restart", name, s.State)
 			}
