@@ -42,7 +42,7 @@ var guards = []guard{
 	{"preconditions", "engine/render.go", `check.Status != "pass" && check.Status != "unknown"`, "", "TestWatchPreconditionOnStale"},
 	{"blocks without a value", "engine/render.go", `a.Type == address.Source && o.choices[a].Standing == plan.Nothing`, "", "TestRegressionEdgesToASourceWithoutValueWait"},
 	{"limits of a sink at dispatch", "engine/watch_sink.go", `until.After(time.Now())`, "", "TestWatchSharedLimitCountsThoseThatPassTogether"},
-	{"targets that moved since they were read", "engine/deliver.go", `err := k.unchanged(work, c, sink); err != nil`, `err := k.unchanged(work, c, sink); err != nil && !removed(%q)`, "TestFaultSinkTargetReplaced"},
+	{"targets that moved since they were read", "engine/deliver.go", `err := k.unchanged(work, c, sink); err != nil`, `err := k.unchanged(work, c, sink); err != nil && !removed(%q)`, "TestFaultE12TheWorldMovesBetweenPlanAndApply"},
 
 	// What holds a delivery or a look back.
 	{"pauses of sinks", "engine/watch_sink.go", `case d.isPaused(it.addr) != nil:`, `case d.isPaused(it.addr) != nil && !removed(%q):`, "TestWatchPauseEndsByItself"},

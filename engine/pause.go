@@ -182,8 +182,12 @@ func (d *Daemon) armPauses() {
 		d.timers.Stop(pauseTimer)
 		return
 	}
-	d.timers.Set(pauseTimer, time.Until(next))
+	d.timers.Set(pauseTimer, min(time.Until(next), pauseLook))
 }
+
+// pauseLook is between two looks at whether a pause has ended. It ends by the wall clock, which
+// goes on while the machine sleeps and may be set; timers do neither.
+const pauseLook = 5 * time.Second
 
 func (d *Daemon) savePauses(durable chan struct{}) {
 	d.armPauses()
