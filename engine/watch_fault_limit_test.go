@@ -174,7 +174,7 @@ rate_limit "sliding_window" %[1]q {
 		w.set("of_x", `{"n":1}`)
 		w.set("of_y", `{"n":1}`)
 		d = w.watch(m)
-		pass(time.Until(begun.Add(59*time.Minute)))
+		pass(time.Until(begun.Add(59 * time.Minute)))
 		for _, name := range []string{"of_x", "of_y"} {
 			if s := d.source("source.sim." + name); s.State != engine.StateDeferred {
 				t.Errorf("%s is %s, although its limit let another pass less than an hour ago", name, s.State)
@@ -220,7 +220,7 @@ sink "sim" %[1]q {
 			d.halt()
 			d = w.watch(m)
 		}
-		pass(time.Until(begun.Add(time.Hour+time.Minute)))
+		pass(time.Until(begun.Add(time.Hour + time.Minute)))
 		if n := served(); n != 5 {
 			t.Errorf("%d were served after an hour, want all", n)
 		}
