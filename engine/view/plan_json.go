@@ -25,6 +25,7 @@ type planJSON struct {
 	TidegateVersion string                  `json:"tidegate_version,omitempty"`
 	Variables       map[string]variableJSON `json:"variables,omitempty"`
 	PlannedValues   stateValuesJSON         `json:"planned_values"`
+	PriorState      *stateJSON              `json:"prior_state"`
 	ResourceDrift   []*resourceJSON         `json:"resource_drift,omitempty"`
 	ResourceChanges []*resourceJSON         `json:"resource_changes"`
 	DeferredChanges []deferredJSON          `json:"deferred_changes,omitempty"`
@@ -151,7 +152,7 @@ func PlanJSON(w io.Writer, p *plan.Plan, diags hcl.Diagnostics, src Sources) err
 	if out.Variables, err = planVariables(p); err != nil {
 		return err
 	}
-	out.PlannedValues = plannedValues(p)
+	out.PlannedValues, out.PriorState = plannedValues(p), priorState(p)
 	out.Complete = complete(p)
 	return writeJSON(w, out)
 }

@@ -165,29 +165,3 @@ func modules(all []moduleResource) *stateModuleJSON {
 	}
 	return root
 }
-
-// plannedValues is what a plan leads to: the sinks with the values they will have.
-func plannedValues(p *plan.Plan) stateValuesJSON {
-	var all []moduleResource
-	for _, c := range p.Sinks {
-		v := sinkAfter(c)
-		if v.IsAbsent() {
-			continue
-		}
-		all = append(all, moduleResource{c.Address.Module, &stateResourceJSON{
-			Address: c.Address.String(), Mode: "managed", Type: c.Kind, Name: c.Address.Name, Index: index(c.Address.Key),
-			ProviderName: provider, Values: v.Plain(), SensitiveValues: v.Sensitive(),
-		}})
-	}
-	out := stateValuesJSON{RootModule: modules(all)}
-	for _, o := range p.Outputs {
-		if o.Action == plan.Delete {
-			continue
-		}
-		if out.Outputs == nil {
-			out.Outputs = map[string]stateOutputJSON{}
-		}
-		out.Outputs[o.Name] = outputValue(o.Value, o.Sensitive)
-	}
-	return out
-}

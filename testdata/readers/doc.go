@@ -1,0 +1,2 @@
+// Package readers holds tests that hand plans to other people's programs.
+package readers
