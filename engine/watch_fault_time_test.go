@@ -494,3 +494,35 @@ sink "sim" "out" {
 		})
 	}
 }
+
+// A source moves on several times, each time durably, while a sink is being made from what it
+// held. The intent then names no content that the state has dropped, which it would refuse for
+// ever.
+func TestWatchSourceOutrunsASlowSink(t *testing.T) {
+	simulate(t, func(t *testing.T, w *sim) {
+		m := newModule(t, "main.hcl", `
+detector "hash" "often" { interval = "1s" }
+`+simSources("detectors = [detector.hash.often]", "a")+`
+sink "sim" "slow" {
+  name     = "slow"
+  value    = source.sim.a.value.n
+  readable = true
+}`)
+		d := w.watch(m)
+		pass(time.Minute)
+		w.with(func() { w.target("slow").reading = 20 * time.Second })
+		for n := range 30 {
+			w.set("a", fmt.Sprintf(`{"n":%d}`, 2+n))
+			pass(time.Second)
+		}
+		pass(2 * time.Minute)
+		got := w.got("slow")
+		if len(got) < 3 || got[len(got)-1] != "31" {
+			t.Errorf("delivered: %q", got)
+		}
+		if trouble := events[engine.StateTrouble](d); len(trouble) > 0 {
+			t.Errorf("the state: %+v", trouble)
+		}
+		d.awaitSink("sink.sim.slow", engine.StateOK)
+	})
+}

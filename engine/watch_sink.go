@@ -250,6 +250,7 @@ func (d *Daemon) decided(it *sinkItem, x *decision) {
 		}
 	}
 	c := x.change
+	d.nameKept(c.Delivery)
 	d.meetSink(it, x)
 	moved := d.expose(it, x.exposed)
 	wanted, waiting := it.wanted, it.waiting
@@ -282,6 +283,22 @@ func (d *Daemon) decided(it *sinkItem, x *decision) {
 		d.wakeUsers(it.addr, causeUpstream)
 	}
 	d.settled(it)
+}
+
+// nameKept lets a delivery name only contents that are kept: a source may have moved on, several
+// times, since it was made from it. Then nobody can show what it was made from any more.
+func (d *Daemon) nameKept(delivery *state.Delivery) {
+	if delivery == nil {
+		return
+	}
+	delivery.Causes = slices.Clone(delivery.Causes)
+	for i := range delivery.Causes {
+		cause := &delivery.Causes[i]
+		row := d.ledger.Sources[cause.Source]
+		if row == nil || !slices.ContainsFunc(row.Snapshots, func(s state.Snapshot) bool { return s.Blob == cause.Blob }) {
+			cause.Blob = ""
+		}
+	}
 }
 
 // takenPath reports whether another sink writes the same path, where that came out of data.
