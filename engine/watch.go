@@ -74,8 +74,9 @@ type Daemon struct {
 	renders              *queue.Gate[*sinkItem]
 	delivers             *queue.Gate[*sinkItem]
 	circuits             map[string]*circuit
-	tx                   *transaction // gathered, not yet on its way
-	urgent               *transaction // that somebody waits for
+	tx                   *transaction   // gathered, not yet on its way
+	rest                 []*transaction // parts of one that are still to be written
+	urgent               *transaction   // that somebody waits for
 	paces                map[string]*pace
 	outputs              map[address.Address][]address.Address // by what they are made from
 	staleOutputs         map[address.Address]bool
@@ -417,7 +418,7 @@ func (d *Daemon) drain(cut context.CancelFunc) {
 	for {
 		d.turn()
 		busy := d.delivers.Running() > 0 || d.writing || d.looks.Running() > 0 || d.renders.Running() > 0
-		if !busy && (d.tx.empty() && d.urgent.empty() || d.trouble != nil) {
+		if !busy && (d.tx.empty() && len(d.rest) == 0 && d.urgent.empty() || d.trouble != nil) {
 			return
 		}
 		select {

@@ -27,6 +27,7 @@ type transaction struct {
 	history       []state.Entry
 	replays       []replay // to be remembered with it
 	urgent        bool     // somebody waits for it
+	more          bool     // parts of the same transaction follow
 	after         []func() // run by the loop once it is durable
 	failed        []func() // run instead, where somebody waits and it cannot be written
 }
@@ -167,6 +168,9 @@ func (d *Daemon) recordUrgent(doc *state.Document, done, failed func()) {
 	if doc != nil {
 		d.urgent.documents[doc.Name] = doc
 		delete(d.tx.documents, doc.Name) // an older one, or its deletion
+		for _, part := range d.rest {
+			delete(part.documents, doc.Name)
+		}
 	}
 	d.urgent.after = append(d.urgent.after, done)
 	d.urgent.failed = append(d.urgent.failed, failed)
@@ -192,28 +196,37 @@ func (d *Daemon) flush() {
 			return
 		}
 	}
-	switch {
-	case !d.urgent.empty():
+	if !d.urgent.empty() {
 		d.replays.write(d.urgent)
-		d.commit(&d.urgent)
-	case !d.tx.empty() && !d.holdBack():
-		d.dropSuperseded()
-		d.commit(&d.tx)
+		d.commit(take(&d.urgent))
+		return
 	}
+	if len(d.rest) == 0 {
+		if d.tx.empty() || d.holdBack(d.tx) {
+			return
+		}
+		d.rest = take(&d.tx).parts(d.partSize())
+	} else if d.holdBack(d.rest[0]) {
+		return
+	}
+	next := d.rest[0]
+	d.rest = d.rest[1:]
+	d.dropSuperseded(next)
+	d.commit(next)
 }
 
 // holdBack reports whether the gathered rows wait a little longer.
-func (d *Daemon) holdBack() bool {
+func (d *Daemon) holdBack(rows *transaction) bool {
 	if d.stopping || d.trouble != nil {
 		return false
 	}
 	wait := time.Duration(0)
-	if d.renders.Running()+d.renders.Waiting() > 0 {
-		wait = gatherCommit - time.Since(d.tx.since)
+	if len(d.rest) == 0 && d.renders.Running()+d.renders.Waiting() > 0 {
+		wait = gatherCommit - time.Since(rows.since)
 	}
-	if time.Since(d.lastUrgent) < floodGap {
+	if d.flooded() {
 		// A flood of pushes is answered first: deliveries get their share of the time.
-		wait = max(wait, min(floodShare*d.lastTook, floodLongest)-time.Since(d.lastRows))
+		wait = max(wait, min(floodShare*d.lastTook-time.Since(d.lastRows), floodLongest-time.Since(rows.since)))
 	}
 	if wait <= 0 {
 		return false
@@ -223,30 +236,48 @@ func (d *Daemon) holdBack() bool {
 }
 
 // A flood is when several wait for every commit. Then rows get one part in floodShare+1 of the
-// time, and never wait longer than floodLongest, however slow the disk; somebody who sends one
-// value after the other is not kept waiting for their delivery.
+// time, are written floodRows at once, so that nobody waits for all of them, and are not put off
+// longer than floodLongest, however slow the disk. Somebody who sends one value after the other
+// is not kept waiting for their delivery.
 const (
 	floodWaiting = 4
 	floodGap     = 20 * time.Millisecond
 	floodShare   = 9
+	floodRows    = 16
 	floodLongest = 250 * time.Millisecond
 )
 
-func (d *Daemon) commit(t **transaction) {
-	d.writing = true
-	d.commits <- *t
+func (d *Daemon) flooded() bool { return time.Since(d.lastUrgent) < floodGap }
+
+// partSize is how many rows are written at once, 0 for all.
+func (d *Daemon) partSize() int {
+	if d.stopping || d.trouble != nil || !d.flooded() {
+		return 0
+	}
+	return floodRows
+}
+
+// take hands a transaction out and puts an empty one in its place.
+func take(t **transaction) *transaction {
+	taken := *t
 	*t = newTransaction()
+	return taken
+}
+
+func (d *Daemon) commit(t *transaction) {
+	d.writing = true
+	d.commits <- t
 }
 
 // dropSuperseded keeps what was sent since from being deleted with what was used.
-func (d *Daemon) dropSuperseded() {
-	for name, doc := range d.tx.documents {
+func (d *Daemon) dropSuperseded(t *transaction) {
+	for name, doc := range t.documents {
 		if doc != nil || !strings.HasPrefix(name, pushPrefix) {
 			continue
 		}
 		a, err := address.Parse(name[len(pushPrefix):])
 		if it := d.sources[a]; err == nil && it != nil && it.sent != nil {
-			delete(d.tx.documents, name)
+			delete(t.documents, name)
 		}
 	}
 }
@@ -276,15 +307,9 @@ func (d *Daemon) committed(t *transaction, took time.Duration, lost []string, er
 		d.lastRows, d.lastTook = time.Now(), took
 	}
 	d.ledger.Serial = d.store.Serial()
-	gone := make([]state.Blob, 0, len(t.blobs)+len(t.restored))
-	for _, stored := range []map[string]state.Blob{t.blobs, t.restored} {
-		for hash, blob := range stored {
-			if !d.tx.holds(hash) {
-				gone = append(gone, blob)
-			}
-		}
+	if !t.more {
+		d.forgetBlobs(t)
 	}
-	d.reader.remove(gone)
 	for _, hash := range lost {
 		d.lostContent(hash)
 	}
@@ -296,6 +321,19 @@ func (d *Daemon) committed(t *transaction, took time.Duration, lost []string, er
 	}
 }
 
+// forgetBlobs takes away what readers find in the state from now on.
+func (d *Daemon) forgetBlobs(t *transaction) {
+	gone := make([]state.Blob, 0, len(t.blobs)+len(t.restored))
+	for _, stored := range []map[string]state.Blob{t.blobs, t.restored} {
+		for hash, blob := range stored {
+			if !d.tx.holds(hash) {
+				gone = append(gone, blob)
+			}
+		}
+	}
+	d.reader.remove(gone)
+}
+
 // cannotWrite stops what is new: nothing is touched that could not be accounted for.
 func (d *Daemon) cannotWrite(t *transaction, err error) {
 	// The newest first: each puts things back to how it found them.
@@ -304,8 +342,11 @@ func (d *Daemon) cannotWrite(t *transaction, err error) {
 	if t.urgent {
 		t.refuse()
 	} else {
+		for _, part := range d.rest {
+			t.over(part)
+		}
 		t.over(d.tx)
-		d.tx = t
+		t.more, d.rest, d.tx = false, nil, t
 		t.history = t.history[max(0, len(t.history)-historyHeld):]
 	}
 	if d.tx.empty() {

@@ -283,7 +283,12 @@ func (d *Daemon) decideSource(it *sourceItem, r *looked) {
 		it.changes++
 		version := change.Version
 		d.record(b)
-		d.afterCommit(func() { d.engine.emit(Accepted{Address: it.addr(), Version: version}) })
+		it.accepting++
+		d.afterCommit(func() {
+			d.engine.emit(Accepted{Address: it.addr(), Version: version})
+			it.accepting--
+			d.askPushed(it)
+		})
 	} else {
 		d.record(b)
 	}

@@ -240,7 +240,7 @@ func (d *Daemon) takeIn(p Pushed, key replayKeyType, same bool, durable chan<- b
 		durable <- true
 		// A newer one may be on its way. Under a flood one always is: this one is used all the same.
 		it.pushed = value
-		d.ask(it)
+		d.askPushed(it)
 	}, func() {
 		durable <- false
 		if it.sent == value {

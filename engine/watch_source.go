@@ -43,9 +43,10 @@ type sourceItem struct {
 	stopWatch func()
 	watchable providers.Watcher
 
-	pushed *pushedValue // sent, durable, and not looked at
-	sent   *pushedValue // the newest one, perhaps not durable yet
-	due    time.Time    // of the next look, zero if only something tells
+	pushed    *pushedValue // sent, durable, and not looked at
+	accepting int          // acceptances on their way to the state
+	sent      *pushedValue // the newest one, perhaps not durable yet
+	due       time.Time    // of the next look, zero if only something tells
 
 	standing plan.Standing
 	problem  plan.Problem
@@ -428,6 +429,14 @@ func (d *Daemon) ask(it *sourceItem) {
 	d.looks.Add(it, it.lane)
 }
 
+// askPushed looks at what was sent. While an acceptance is on its way to the state it waits: in
+// a flood the next one would only supersede it, so one look for each commit is enough.
+func (d *Daemon) askPushed(it *sourceItem) {
+	if it.pushed != nil && it.accepting == 0 {
+		d.ask(it)
+	}
+}
+
 // workerIdle is how long a worker waits for the next job before it goes.
 const workerIdle = 5 * time.Second
 
@@ -542,8 +551,11 @@ func (d *Daemon) afterLook(it *sourceItem, atLeast time.Duration) {
 		d.rewatch(it)
 	}
 	if it.pushed != nil && it.problem != plan.Limited && it.problem != plan.Failed && it.problem != plan.Blocked {
-		d.ask(it) // sent while it was looked at
-		return
+		if it.accepting == 0 {
+			d.ask(it) // sent while it was looked at
+			return
+		}
+		it.again = false // askPushed does it
 	}
 	if it.moved {
 		it.moved, it.again = false, false

@@ -39,8 +39,9 @@ func (n names) has(hash string) bool {
 	return false
 }
 
-// blobs lists what keeps blobs alive: a source names the bytes of its snapshots.
-func (s *Source) blobs() names {
+// Blobs lists the hashes of the contents that the row keeps alive, each once: the bytes of its
+// snapshots.
+func (s *Source) Blobs() []string {
 	var n names
 	for i := range s.Snapshots {
 		n.add(s.Snapshots[i].Blob)
@@ -48,9 +49,9 @@ func (s *Source) blobs() names {
 	return n
 }
 
-// blobs lists what keeps blobs alive: a sink names the payloads of its deliveries and
-// revisions, and the snapshots that its deliveries were made from.
-func (s *Sink) blobs() names {
+// Blobs lists the hashes of the contents that the row keeps alive, each once: the payloads of its
+// deliveries and revisions, and the snapshots that its deliveries were made from.
+func (s *Sink) Blobs() []string {
 	var n names
 	for _, d := range []*Delivery{s.Acknowledged, s.Pending} {
 		if d == nil {
@@ -67,8 +68,8 @@ func (s *Sink) blobs() names {
 	return n
 }
 
-// blobs lists what keeps blobs alive: an output names its value.
-func (o *Output) blobs() names {
+// Blobs lists the hashes of the contents that the row keeps alive: its value.
+func (o *Output) Blobs() []string {
 	var n names
 	n.add(o.Blob)
 	return n
@@ -246,7 +247,7 @@ func namersIn[T any, P namer[T]](ctx context.Context, t *tableStmts, hash string
 		if err := json.Unmarshal([]byte(data), row); err != nil {
 			return 0, corrupt("the row %s: %v", name, err)
 		}
-		if row.blobs().has(hash) { // it may also stand there as a version
+		if names(row.Blobs()).has(hash) { // it may also stand there as a version
 			n++
 		}
 	}

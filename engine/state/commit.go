@@ -199,7 +199,7 @@ func (w *work) rows(ctx context.Context, b *Batch) error {
 // namer is a row that names blobs.
 type namer[T any] interface {
 	*T
-	blobs() names
+	Blobs() []string
 	sources() []address.Address
 }
 
@@ -244,7 +244,7 @@ func putRow[T any, P namer[T]](ctx context.Context, w *work, t *tableStmts, d *d
 	}
 	sum := rowSum(t.name, name, w.serial, text)
 	d.add(sum)
-	now := row.blobs()
+	now := names(row.Blobs())
 	for _, hash := range now {
 		if !old.names.has(hash) {
 			w.refs[hash]++
@@ -299,7 +299,7 @@ func getRow[T any, P namer[T]](ctx context.Context, t *tableStmts, name string) 
 	if err := json.Unmarshal([]byte(data), row); err != nil {
 		return out, false, corrupt("the row %s: %v", name, err)
 	}
-	out.names = row.blobs()
+	out.names = names(row.Blobs())
 	return out, true, nil
 }
 

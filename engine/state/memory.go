@@ -256,17 +256,17 @@ func (m *Memory) named(l *Ledger, b *Batch) (map[string][]byte, error) {
 		return nil
 	}
 	for _, row := range l.Sources {
-		if err := keep(row.blobs()); err != nil {
+		if err := keep(names(row.Blobs())); err != nil {
 			return nil, err
 		}
 	}
 	for _, row := range l.Sinks {
-		if err := keep(row.blobs()); err != nil {
+		if err := keep(names(row.Blobs())); err != nil {
 			return nil, err
 		}
 	}
 	for _, row := range l.Outputs {
-		if err := keep(row.blobs()); err != nil {
+		if err := keep(names(row.Blobs())); err != nil {
 			return nil, err
 		}
 	}

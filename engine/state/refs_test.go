@@ -22,17 +22,17 @@ func checkRefs(t interface {
 	}
 	want := map[string]int64{}
 	for _, row := range l.Sources {
-		for _, hash := range row.blobs() {
+		for _, hash := range names(row.Blobs()) {
 			want[hash]++
 		}
 	}
 	for _, row := range l.Sinks {
-		for _, hash := range row.blobs() {
+		for _, hash := range names(row.Blobs()) {
 			want[hash]++
 		}
 	}
 	for _, row := range l.Outputs {
-		for _, hash := range row.blobs() {
+		for _, hash := range names(row.Blobs()) {
 			want[hash]++
 		}
 	}
