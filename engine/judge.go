@@ -92,11 +92,13 @@ func (o *observer) judgeOne(ctx context.Context, n *node, s *providers.SourceSet
 	if !s.AllowEmpty && decode.Empty(c.value) {
 		return []plan.Check{{
 			Address: n.addr.String(), Object: n.addr.String(), Status: "fail", Severity: "error",
-			Findings: []string{"the value is empty, and absence is not emptiness; set allow_empty = true on the source if an empty value is meant"},
+			Findings: []string{emptyFinding},
 		}}, true
 	}
 	return o.rules(ctx, n, c)
 }
+
+const emptyFinding = "the value is empty, and absence is not emptiness; set allow_empty = true on the source if an empty value is meant"
 
 type candidate struct {
 	value, previous cty.Value

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -91,53 +90,118 @@ func (d *Daemon) Push(ctx context.Context, p Pushed) PushResult {
 	return out
 }
 
+// incoming is a pushed value on its way in. The loop and the goroutine of its request hand it to
+// and fro; what concerns it alone is done beside the loop.
+type incoming struct {
+	Pushed
+	key      replayKeyType
+	value    cty.Value
+	identity string       // as Snapshot.Key where nothing is ignored
+	err      error        // why it could not be decoded
+	sent     *pushedValue // what is kept of it, with the bytes of its document
+	document []byte       // nil where it is merged with what is there
+
+	// Of the loop.
+	result   PushResult
+	node     *node
+	scene    *scene // nil if it was judged
+	accepted int64  // acceptances when the scene was made
+}
+
+// push has a value judged and written down. A value that no rule judges passes the loop once, others
+// twice, so that their rules are run beside it.
 func (d *Daemon) push(ctx context.Context, p Pushed) PushResult {
-	var s *scene
-	var n *node
-	var accepted int64
-	var durable chan bool
-	early := PushResult{Outcome: PushGone}
-	key := replayKey(p)
-	if err := d.call(ctx, func() {
-		it := d.sources[p.Receiver.Address]
-		switch {
-		case d.trouble != nil:
-			early = PushResult{Outcome: PushBusy, Reason: "the state cannot be written", After: commitLonger}
-			return
-		case d.stopping:
-			early = PushResult{Outcome: PushBusy, Reason: "the daemon is stopping", After: time.Second}
-			return
-		case it == nil:
-			return
-		}
-		if outcome, ok := d.replayed(p, key); ok {
-			early = PushResult{Outcome: outcome}
-			durable = d.underWay()
-			return
-		}
-		n = it.node
-		s = d.sceneOf(n)
-		accepted = timesAccepted(d.ledger.Sources[it.addr()])
-	}); err != nil {
-		return PushResult{Outcome: PushBusy, Reason: "the daemon is stopping", After: time.Second}
+	c := d.parsePush(p)
+	known := make(chan bool, 1) // tells that the result is known: durable, or not
+	d.post(func() { d.receive(c, known) })
+	if busy := d.await(ctx, known); busy != nil {
+		return *busy
 	}
-	if s == nil {
-		return d.whenDurable(ctx, durable, &early)
+	if c.scene == nil {
+		return c.result
 	}
-	same, findings := s.judgePush(ctx, n, p)
+	same, findings := c.scene.judgePush(ctx, c)
 	if len(findings) > 0 {
 		return PushResult{Outcome: PushRejected, Findings: findings}
 	}
-	result := new(PushResult)
-	durable = make(chan bool, 1)
 	d.post(func() {
-		same = same && timesAccepted(d.ledger.Sources[n.addr]) == accepted // else another came between
-		var already bool
-		if result.Outcome, already = d.takeIn(p, key, same, durable); already {
-			durable <- true
-		}
+		same = same && timesAccepted(d.ledger.Sources[c.node.addr]) == c.accepted // else another came between
+		d.takeIn(c, same, known)
 	})
-	return d.whenDurable(ctx, durable, result)
+	if busy := d.await(ctx, known); busy != nil {
+		return *busy
+	}
+	return c.result
+}
+
+// parsePush does what needs no loop.
+func (d *Daemon) parsePush(p Pushed) *incoming {
+	c := &incoming{Pushed: p}
+	if p.Delivery != "" {
+		c.key = replayKey(p)
+	}
+	if err := d.opts.contain(p.Receiver.Address, c.decode); err != nil {
+		c.err = err
+	}
+	return c
+}
+
+func (c *incoming) decode() {
+	if c.value, c.err = decode.Decode(decode.JSON, c.Data, limitsFor(c.Data)); c.err == nil {
+		c.identity, c.err = decode.Key(c.value, nil)
+	}
+	if c.err == nil && c.Receiver.Name != providers.AllNames {
+		c.sent = &pushedValue{Data: c.Data, At: time.Now()}
+		c.document, c.err = json.Marshal(c.sent)
+	}
+}
+
+// receive takes in a value, or makes a scene for its rules.
+func (d *Daemon) receive(c *incoming, known chan<- bool) {
+	it := d.sources[c.Receiver.Address]
+	switch {
+	case d.trouble != nil:
+		c.result = PushResult{Outcome: PushBusy, Reason: "the state cannot be written", After: commitLonger}
+	case d.stopping:
+		c.result = PushResult{Outcome: PushBusy, Reason: "the daemon is stopping", After: time.Second}
+	case it == nil:
+		c.result = PushResult{Outcome: PushGone}
+	default:
+		if outcome, ok := d.replayed(c); ok {
+			c.result.Outcome = outcome
+			d.afterUrgent(known)
+			return
+		}
+		row := d.ledger.Sources[it.addr()]
+		settings, ok := settingsOf(it.node)
+		if simple := ok && len(it.node.rules)+len(it.node.detectors) == 0 && c.Receiver.Name != providers.AllNames &&
+			!settings.Sensitive && !(row.Current() != nil && row.Current().Sealed); !simple {
+			c.node, c.scene, c.accepted = it.node, d.sceneOf(it.node), timesAccepted(row)
+			break
+		}
+		same, findings := c.fits(settings, row)
+		if len(findings) == 0 {
+			d.takeIn(c, same, known)
+			return
+		}
+		c.result = PushResult{Outcome: PushRejected, Findings: findings}
+	}
+	known <- true
+}
+
+// fits judges a value that no rule judges, and reports whether it is the accepted one.
+func (c *incoming) fits(settings *providers.SourceSettings, row *state.Source) (same bool, findings []string) {
+	switch {
+	case c.err != nil:
+		findings = []string{"config_data: " + c.err.Error()}
+	case int64(len(c.Data)) > settings.MaxBytes:
+		findings = []string{providers.TooLargeError(settings.MaxBytes).Error()}
+	case row.Current() != nil && row.Current().Key == c.identity:
+		same = true
+	case !settings.AllowEmpty && decode.Empty(c.value):
+		findings = []string{emptyFinding}
+	}
+	return same, findings
 }
 
 func timesAccepted(row *state.Source) int64 {
@@ -147,96 +211,90 @@ func timesAccepted(row *state.Source) int64 {
 	return row.Accepted
 }
 
-// whenDurable answers once what was taken in is durable; without a channel it is.
-func (d *Daemon) whenDurable(ctx context.Context, durable <-chan bool, result *PushResult) PushResult {
-	if durable == nil {
-		return *result
-	}
+// await waits until the loop tells of a result; where it is none, why.
+func (d *Daemon) await(ctx context.Context, known <-chan bool) (busy *PushResult) {
 	select {
-	case ok := <-durable:
+	case ok := <-known:
 		if !ok {
-			return PushResult{Outcome: PushBusy, Reason: "the state cannot be written", After: commitLonger}
+			return &PushResult{Outcome: PushBusy, Reason: "the state cannot be written", After: commitLonger}
 		}
-		return *result
+		return nil
 	case <-ctx.Done():
-		return PushResult{Outcome: PushBusy, Reason: "the state could not be written in time", After: time.Second}
+		return &PushResult{Outcome: PushBusy, Reason: "the state could not be written in time", After: time.Second}
 	case <-d.done:
-		return PushResult{Outcome: PushBusy, Reason: "the daemon is stopping", After: time.Second}
+		return &PushResult{Outcome: PushBusy, Reason: "the daemon is stopping", After: time.Second}
 	}
 }
 
 // replayed reports whether a request came before, and its answer now.
-func (d *Daemon) replayed(p Pushed, key replayKeyType) (PushOutcome, bool) {
-	known, ok := d.replays.seen(key)
+func (d *Daemon) replayed(c *incoming) (PushOutcome, bool) {
+	if c.Delivery == "" {
+		return 0, false
+	}
+	known, ok := d.replays.seen(c.key)
 	switch {
 	case !ok:
 		return 0, false
-	case known == p.Digest:
+	case known == c.Digest:
 		return PushUnchanged, true
 	}
 	return PushConflict, true
 }
 
-// underWay returns what tells that all taken in so far is durable, nil if it is: a request
-// that is repeated is not answered before the first one.
-func (d *Daemon) underWay() chan bool {
+// afterUrgent tells once all that was taken in so far is durable: a request that is repeated is
+// not answered before the first one.
+func (d *Daemon) afterUrgent(durable chan<- bool) {
 	if !d.writing && d.urgent.empty() {
-		return nil
+		durable <- true
+		return
 	}
-	durable := make(chan bool, 1)
 	d.recordUrgent(nil, func() { durable <- true }, func() { durable <- false })
-	return durable
 }
 
 // takeIn writes a pushed value down, unless it is the accepted one and nothing newer waits.
-// Then only the request's identity is: repeated later it would bring the value back. With
-// already there is nothing to wait for.
-func (d *Daemon) takeIn(p Pushed, key replayKeyType, same bool, durable chan<- bool) (outcome PushOutcome, already bool) {
-	it := d.sources[p.Receiver.Address]
+// Then only the request's identity is: repeated later it would bring the value back.
+func (d *Daemon) takeIn(c *incoming, same bool, durable chan<- bool) {
+	it := d.sources[c.Receiver.Address]
 	if it == nil {
-		return PushGone, true
+		c.result.Outcome = PushGone
+		durable <- true
+		return
 	}
-	if outcome, ok := d.replayed(p, key); ok { // beside this one
-		d.recordUrgent(nil, func() { durable <- true }, func() { durable <- false })
-		return outcome, false
+	if outcome, ok := d.replayed(c); ok { // beside this one
+		c.result.Outcome = outcome
+		d.afterUrgent(durable)
+		return
 	}
 	same = same && it.sent == nil
-	if same && p.Delivery == "" {
-		return PushUnchanged, true
+	if same {
+		c.result.Outcome = PushUnchanged
 	}
-	if !json.Valid(p.Data) { // nobody could judge it, and nobody could read it again
-		return PushRejected, true
+	if same && c.Delivery == "" {
+		durable <- true
+		return
 	}
-	if p.Delivery != "" {
-		d.replays.add(d.urgent, key, p.Digest)
+	before := it.sent
+	if err := c.merge(before); !same && err != nil {
+		c.result = PushResult{Outcome: PushRejected, Findings: []string{"config_data: " + err.Error()}}
+		durable <- true
+		return
+	}
+	if c.Delivery != "" {
+		d.replays.add(d.urgent, c.key, c.Digest)
 	}
 	forget := func() {
-		if p.Delivery != "" {
-			delete(d.replays.known, key)
+		if c.Delivery != "" {
+			delete(d.replays.known, c.key)
 		}
 	}
 	if same {
 		d.recordUrgent(nil, func() { durable <- true }, func() { durable <- false; forget() })
-		return PushUnchanged, false
-	}
-	before := it.sent
-	value := &pushedValue{Data: p.Data, At: time.Now()}
-	if p.Receiver.Name == providers.AllNames {
-		value.Data, _ = json.Marshal(map[string]json.RawMessage{p.Name: p.Data})
-		if before != nil {
-			merged, err := mergeNames(before.Data, value.Data)
-			if err == nil {
-				value.Data = merged
-			}
-		}
-	}
-	data, err := json.Marshal(value)
-	if err != nil {
-		panic("engine: a pushed value does not marshal: " + err.Error())
+		return
 	}
 	s, _ := settingsOf(it.node)
+	value := c.sent
 	it.sent = value
-	d.recordUrgent(&state.Document{Name: pushDocument(it.addr()), Data: data, Sealed: s != nil && s.Sensitive}, func() {
+	d.recordUrgent(&state.Document{Name: pushDocument(it.addr()), Data: c.document, Sealed: s != nil && s.Sensitive}, func() {
 		durable <- true
 		// A newer one may be on its way. Under a flood one always is: this one is used all the same.
 		it.pushed = value
@@ -248,12 +306,30 @@ func (d *Daemon) takeIn(p Pushed, key replayKeyType, same bool, durable chan<- b
 		}
 		forget()
 	})
-	return PushAccepted, false
+}
+
+// merge puts what is sent to a source that takes every name beside the names that wait.
+func (c *incoming) merge(before *pushedValue) (err error) {
+	if c.err != nil || c.document != nil {
+		return c.err
+	}
+	c.sent = &pushedValue{At: time.Now()}
+	if c.sent.Data, err = json.Marshal(map[string]json.RawMessage{c.Name: c.Data}); err != nil {
+		return err
+	}
+	if before != nil {
+		if merged, err := mergeNames(before.Data, c.sent.Data); err == nil {
+			c.sent.Data = merged
+		}
+	}
+	c.document, err = json.Marshal(c.sent)
+	return err
 }
 
 // judgePush judges a value before it is taken in, as the look at it will do again, and reports
 // whether it is the accepted one.
-func (s *scene) judgePush(ctx context.Context, n *node, p Pushed) (same bool, findings []string) {
+func (s *scene) judgePush(ctx context.Context, c *incoming) (same bool, findings []string) {
+	n := c.node
 	defer func() {
 		if r := recover(); r != nil {
 			same, findings = false, []string{s.engine.opts.panicked(n.addr, r, nil).Error()}
@@ -263,25 +339,26 @@ func (s *scene) judgePush(ctx context.Context, n *node, p Pushed) (same bool, fi
 	if !ok {
 		return false, nil // its configuration is not known yet: the look will judge
 	}
-	value, err := decode.Decode(decode.JSON, p.Data, limitsFor(p.Data))
-	if err != nil {
-		return false, []string{"config_data: " + err.Error()}
+	if c.err != nil {
+		return false, []string{"config_data: " + c.err.Error()}
 	}
-	if int64(len(p.Data)) > settings.MaxBytes {
+	if int64(len(c.Data)) > settings.MaxBytes {
 		return false, []string{providers.TooLargeError(settings.MaxBytes).Error()}
 	}
+	value := c.value
 	row := s.ledger.Sources[n.addr]
 	s.prepareNode(ctx, n)
 	previous := cty.NilVal
 	if row.Current() != nil {
+		var err error
 		if previous, _, err = s.accepted(ctx, row, false); err != nil {
 			previous = cty.NilVal
 		}
 	}
-	if p.Receiver.Name == providers.AllNames {
+	if c.Receiver.Name == providers.AllNames {
 		if previous != cty.NilVal {
 			plain, _ := previous.Unmark()
-			previous = attributeOr(plain, p.Name)
+			previous = attributeOr(plain, c.Name)
 		}
 	} else if row.Current() != nil {
 		key, err := decode.Key(value, s.ignored(n))
@@ -296,144 +373,12 @@ func (s *scene) judgePush(ctx context.Context, n *node, p Pushed) (same bool, fi
 	if settings.Sensitive {
 		value = value.Mark(mark.Sensitive)
 	}
-	version := decode.RawHash(p.Data)
-	checks, rejected := s.judgeOne(ctx, n, settings, candidate{value: value, previous: previous, data: p.Data, version: version})
+	version := decode.RawHash(c.Data)
+	checks, rejected := s.judgeOne(ctx, n, settings, candidate{value: value, previous: previous, data: c.Data, version: version})
 	if !rejected {
 		return false, nil
 	}
 	return false, rejections(checks)
-}
-
-// A sender repeats a request whose answer it did not get. What was taken in under an
-// identity is remembered, also over a restart, within bounds.
-type (
-	replayKeyType [16]byte
-	replay        struct {
-		Key    replayKeyType `json:"k"`
-		Digest [32]byte      `json:"d"`
-		At     int64         `json:"t"` // Unix seconds
-	}
-)
-
-const (
-	replayPrefix = "replay/"
-	replayMost   = 100_000
-	replayAge    = 24 * time.Hour
-)
-
-func replayKey(p Pushed) (key replayKeyType) {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s", p.Receiver.Address, p.Delivery))
-	copy(key[:], sum[:])
-	return key
-}
-
-// replays is the memory of request identities. It belongs to the loop.
-type replays struct {
-	known map[replayKeyType]replay
-	order []replayPage // oldest first
-	next  int64
-	now   func() time.Time
-}
-
-// replayPage is one document.
-type replayPage struct {
-	name string
-	keys []replayKeyType
-	at   int64
-}
-
-func newReplays() *replays {
-	return &replays{known: map[replayKeyType]replay{}, now: time.Now}
-}
-
-func recallReplays(ctx context.Context, store state.Store) (*replays, error) {
-	r := newReplays()
-	docs, err := store.Documents(ctx, replayPrefix)
-	if err != nil {
-		return nil, fmt.Errorf("read the identities of requests: %w", err)
-	}
-	for _, doc := range docs {
-		entries := decodeReplays(doc.Data)
-		page := replayPage{name: doc.Name}
-		for _, e := range entries {
-			r.known[e.Key] = e
-			page.keys = append(page.keys, e.Key)
-			page.at = max(page.at, e.At)
-		}
-		r.order = append(r.order, page)
-		var n int64
-		if _, err := fmt.Sscanf(doc.Name, replayPrefix+"%d", &n); err == nil {
-			r.next = max(r.next, n+1)
-		}
-	}
-	return r, nil
-}
-
-func (r *replays) seen(key replayKeyType) ([32]byte, bool) {
-	e, ok := r.known[key]
-	if !ok || r.now().Unix()-e.At > int64(replayAge/time.Second) {
-		return [32]byte{}, false
-	}
-	return e.Digest, true
-}
-
-// add remembers a request with the transaction that makes its value durable.
-func (r *replays) add(t *transaction, key replayKeyType, digest [32]byte) {
-	e := replay{Key: key, Digest: digest, At: r.now().Unix()}
-	r.known[key] = e
-	t.replays = append(t.replays, e)
-}
-
-// write puts what a transaction remembers into one document, and takes out what is too old.
-func (r *replays) write(t *transaction) {
-	if len(t.replays) == 0 {
-		return
-	}
-	page := replayPage{name: fmt.Sprintf("%s%020d", replayPrefix, r.next)}
-	r.next++
-	for _, e := range t.replays {
-		page.keys = append(page.keys, e.Key)
-		page.at = max(page.at, e.At)
-	}
-	t.documents[page.name] = &state.Document{Name: page.name, Data: encodeReplays(t.replays)}
-	t.replays = nil
-	r.order = append(r.order, page)
-	oldest := r.now().Add(-replayAge).Unix()
-	for len(r.order) > 1 && (len(r.known) > replayMost || r.order[0].at < oldest) {
-		for _, key := range r.order[0].keys {
-			delete(r.known, key)
-		}
-		t.documents[r.order[0].name] = nil
-		r.order = r.order[1:]
-	}
-}
-
-const replayBytes = 16 + 32 + 8
-
-func encodeReplays(list []replay) []byte {
-	out := make([]byte, 0, len(list)*replayBytes)
-	for _, e := range list {
-		out = append(out, e.Key[:]...)
-		out = append(out, e.Digest[:]...)
-		for shift := 56; shift >= 0; shift -= 8 {
-			out = append(out, byte(e.At>>shift))
-		}
-	}
-	return out
-}
-
-func decodeReplays(data []byte) []replay {
-	var out []replay
-	for ; len(data) >= replayBytes; data = data[replayBytes:] {
-		var e replay
-		copy(e.Key[:], data)
-		copy(e.Digest[:], data[16:])
-		for _, b := range data[48:replayBytes] {
-			e.At = e.At<<8 | int64(b)
-		}
-		out = append(out, e)
-	}
-	return out
 }
 
 // recallPushes finds the values that were sent and not yet looked at when the last daemon ended.
