@@ -37,7 +37,7 @@ func (p *page) contentDiff(k *plan.KeyDiff, l *diff.Lines) {
 }
 
 // rewritten reports whether a diff by lines is much larger than what changed, as when keys come
-// in another order, or so long in its lines that nobody sees where they differ.
+// in another order, or in lines so long that nobody sees where they differ.
 func rewritten(k *plan.KeyDiff, l *diff.Lines) bool {
 	if len(l.Hunks) == 0 {
 		return l.Truncated != ""
@@ -51,13 +51,16 @@ func rewritten(k *plan.KeyDiff, l *diff.Lines) bool {
 	}
 	for _, h := range l.Hunks {
 		for _, line := range h.Lines {
-			if line.Op != diff.Equal && len(line.Text) > maxLineBytes {
+			if line.Op != diff.Equal && len(line.Text) > maxReadable {
 				return true
 			}
 		}
 	}
 	return false
 }
+
+// maxReadable is how long a line may be, in bytes, for people to find what differs in it.
+const maxReadable = 160
 
 // leaves counts how many lines a value takes where each has its own.
 func leaves(v cty.Value) int {

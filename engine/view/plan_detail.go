@@ -10,8 +10,8 @@ import (
 
 // detail is what Markdown says of one item, folded, "" where the table says it all. With a room
 // it is cut to about so many characters, and short says so. What went wrong may stand open.
-func (it item) detail(room int, open bool) (text string, short bool) {
-	d := &detail{room: room}
+func (it item) detail(dir string, room int, open bool) (text string, short bool) {
+	d := &detail{dir: dir, room: room}
 	switch {
 	case it.sink != nil:
 		d.sink(it.sink)
@@ -38,6 +38,7 @@ func (it item) detail(room int, open bool) (text string, short bool) {
 // detail is the body of an item under way.
 type detail struct {
 	b     strings.Builder
+	dir   string
 	room  int
 	short bool
 }
@@ -72,7 +73,7 @@ const minBlock = 500
 
 func (d *detail) source(c *plan.SourceChange) {
 	if c.Identity != "" {
-		d.fact("from", c.Identity)
+		d.fact("from", below(d.dir, c.Identity))
 	}
 	switch {
 	case c.Version == "" && c.PreviousVersion == "":
@@ -93,7 +94,7 @@ func (d *detail) source(c *plan.SourceChange) {
 
 func (d *detail) sink(c *plan.SinkChange) {
 	if c.Target != "" {
-		d.fact("target", c.Target)
+		d.fact("target", below(d.dir, c.Target))
 	}
 	for _, r := range c.Reasons {
 		d.fact("reason", r)

@@ -49,6 +49,18 @@ func (it item) rank() int {
 	return slices.Index(ranks, it.sign)
 }
 
+// warnings counts what rules that only warn found.
+func (it item) warnings() int {
+	one := &plan.Plan{}
+	if it.source != nil {
+		one.Sources = []*plan.SourceChange{it.source}
+	}
+	if it.sink != nil {
+		one.Sinks = []*plan.SinkChange{it.sink}
+	}
+	return one.Warnings()
+}
+
 // wrong reports whether the item failed or was refused.
 func (it item) wrong() bool {
 	return it.sign == attention && (it.sink == nil || it.sink.Wait != nil)

@@ -29,7 +29,7 @@ type MarkdownOptions struct {
 // touched with the most important first, what was wrong, and the details of each item, folded.
 // What does not fit the limit is left out from the end, and a note below the head says what.
 func PlanMarkdown(w io.Writer, p *plan.Plan, diags hcl.Diagnostics, src Sources, o MarkdownOptions) error {
-	m := &comment{items: items(p), limit: o.Limit}
+	m := &comment{items: items(p), dir: p.Dir, limit: o.Limit}
 	head := marker + "\n" + markdownHead(p)
 	foot := markdownFoot(p)
 	m.left = m.limit - characters(head) - characters(foot) - noteRoom
@@ -97,6 +97,7 @@ func markdownFoot(p *plan.Plan) string {
 // comment is Markdown under way, and what of it had to be left out.
 type comment struct {
 	items []item
+	dir   string // of the configuration; paths below it are shown relative to it
 	limit int
 	left  int // characters, meaningless without a limit
 
@@ -129,7 +130,7 @@ func (m *comment) table(brief bool) string {
 	}
 	m.left -= kept
 	for i, it := range m.items {
-		row := markdownRow(it)
+		row := it.markdownRow(m.dir)
 		if brief && i == maxBrief || !m.fits(row) {
 			m.rows = len(m.items) - i
 			fmt.Fprintf(&b, "| | | and %s more | | |\n", grouped(int64(m.rows)))
@@ -145,7 +146,7 @@ func (m *comment) table(brief bool) string {
 	return b.String()
 }
 
-func markdownRow(it item) string {
+func (it item) markdownRow(dir string) string {
 	target, size := "", ""
 	switch {
 	case it.sink != nil:
@@ -153,6 +154,7 @@ func markdownRow(it item) string {
 	case it.source != nil:
 		target = it.source.Identity
 	}
+	target = below(dir, target)
 	name := mdCode(cut(it.name, maxCell))
 	return "| " + mdCode(strings.TrimSpace(it.sign)) + " | " + name + " | " + it.markdownWords(mdCode) + " | " + size + " | " + mdCode(cut(target, maxCell)) + " |\n"
 }
@@ -165,6 +167,8 @@ func diffSize(c *plan.SinkChange) string {
 	switch {
 	case c.Sensitive && c.ContentChanged:
 		return "sensitive"
+	case driftShown(c):
+		return fmt.Sprintf("`+%d -%d`", c.Drift.Lines.Added, c.Drift.Lines.Removed)
 	case c.Lines == nil || c.Lines.Added+c.Lines.Removed == 0:
 		return ""
 	case c.Keys != nil && rewritten(c.Keys, c.Lines):
@@ -185,9 +189,20 @@ func (it item) markdownWords(code func(string) string) string {
 		}
 	}
 	if it.grave() {
-		return "<b>" + words + "</b>"
+		words = "<b>" + words + "</b>"
+	}
+	if n := it.warnings(); n > 0 {
+		words += ", " + count(n, "warning")
 	}
 	return words
+}
+
+// below returns a path relative to a directory that it is in, else as it is.
+func below(dir, path string) string {
+	if rest, ok := strings.CutPrefix(path, dir+"/"); ok && dir != "" && rest != "" {
+		return rest
+	}
+	return path
 }
 
 // diagnostics writes errors and warnings as the text does.
@@ -204,7 +219,7 @@ func (m *comment) diagnostics(diags hcl.Diagnostics, src Sources) string {
 	if m.limit > 0 {
 		lines, m.trouble = clip(lines, m.left/2)
 	}
-	text := "#### Errors and warnings\n\n" + fence("text", lines) + "\n"
+	text := fold("<b>Errors and warnings</b>", fence("text", lines), true)
 	m.fits(text)
 	return text
 }
@@ -225,7 +240,7 @@ func (m *comment) details() string {
 		if i == len(m.items)-1 {
 			room = m.left - minLeft
 		}
-		text, short := it.detail(room, i < maxOpen)
+		text, short := it.detail(m.dir, room, i < maxOpen)
 		switch {
 		case !m.fits(text):
 			m.folded++
@@ -252,7 +267,7 @@ func (m *comment) allDetails() (string, bool) {
 	var b strings.Builder
 	total := 0
 	for i, it := range m.items {
-		text, _ := it.detail(0, i < maxOpen)
+		text, _ := it.detail(m.dir, 0, i < maxOpen)
 		total += characters(text)
 		if m.limit > 0 && total > m.left {
 			return "", false
