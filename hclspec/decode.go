@@ -34,6 +34,8 @@ var foreign = map[string]string{
 	"moved":     "moved blocks are not supported yet. A renamed sink is adopted when its target already holds the wanted content.",
 	"removed":   "removed blocks are not supported yet. Delete the block; its on_destroy says what becomes of the target.",
 	"import":    "nothing needs to be imported. A target that already holds the wanted content is adopted.",
+	"run":       "tests stand in files of their own, named *.test.hcl.",
+	"mock":      "tests stand in files of their own, named *.test.hcl.",
 	"terraform": "settings are in the tidegate block.",
 	"resource":  "what Terraform calls a resource is a sink here.",
 	"data":      "what Terraform calls a data source is a source here.",

@@ -26,6 +26,8 @@ func (s *Spec) Resolve(r *Reference) *hcl.Diagnostic {
 		near = fmt.Sprintf(" Declare it with variable %q {}.", r.Target.Name)
 	case r.Target.Type == address.Local:
 		near = " Declare it in a locals block."
+	case r.Target.Type == address.Output:
+		near = fmt.Sprintf(" Declare it with output %q {}.", r.Target.Name)
 	default:
 		near = fmt.Sprintf(" Declare it with %s %q %q {}.", r.Target.Type, r.Target.Kind, r.Target.Name)
 	}
@@ -90,6 +92,10 @@ func (s *Spec) addresses(t address.Type) []address.Address {
 		}
 	case address.Local:
 		for _, name := range slices.Sorted(maps.Keys(s.Locals)) {
+			out = append(out, address.Of(t, "", name))
+		}
+	case address.Output:
+		for _, name := range slices.Sorted(maps.Keys(s.Outputs)) {
 			out = append(out, address.Of(t, "", name))
 		}
 	default:

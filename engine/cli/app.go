@@ -89,7 +89,7 @@ func (a *app) code(err error, root *cobra.Command, args []string) int {
 			_, _ = a.Stdout.Write(append(line, '\n'))
 		}
 		a.report(diags, nil)
-	case cmd != nil && (cmd.Name() == "apply" || cmd.Name() == "destroy"):
+	case cmd != nil && (cmd.Name() == "apply" || cmd.Name() == "destroy" || cmd.Name() == "test"):
 		a.stream().Diagnostics(diags, view.Sources{})
 		a.report(diags, nil)
 	default:

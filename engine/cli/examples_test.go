@@ -36,6 +36,7 @@ var examples = map[string]struct {
 	"watch":      {try: tryWatch},
 	"webhook":    {try: tryWebhook, flags: hookSecret},
 	"systemd":    {alone: true, try: trySystemd},
+	"testing":    {alone: true, try: tryTesting},
 }
 
 func TestExamples(t *testing.T) {

@@ -45,9 +45,10 @@ var importTable = []struct {
 	{"engine/state", nil},
 	{"engine/diff", nil},
 	{"engine/queue", nil},
-	{"engine/view", []string{"engine", "engine/graph", "engine/plan", "engine/diff", "engine/state"}},
+	{"engine/scenario", []string{"engine", "engine/plan", "engine/state", "hclspec", "providers"}},
+	{"engine/view", []string{"engine", "engine/scenario", "engine/graph", "engine/plan", "engine/diff", "engine/state"}},
 	{"engine/web", []string{"engine", "engine/view", "engine/plan", "engine/state"}},
-	{"engine/cli", []string{"engine", "engine/view", "engine/web", "engine/plan", "engine/state", "hclspec", "providers", "providers/userfile"}},
+	{"engine/cli", []string{"engine", "engine/scenario", "engine/view", "engine/web", "engine/plan", "engine/state", "hclspec", "providers", "providers/userfile"}},
 }
 
 var leaves = []string{"hclspec/address", "hclspec/mark", "hclspec/decode"}
