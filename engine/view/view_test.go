@@ -26,7 +26,7 @@ func TestGraphDot(t *testing.T) {
 	g.Connect(sink("exec", "reload"), keyed)
 	g.Add(source("static", "alone"))
 	var b bytes.Buffer
-	if err := GraphDot(&b, g); err != nil {
+	if err := GraphDot(&b, Graph{Graph: g}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "graph.dot", b.Bytes())
