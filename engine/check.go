@@ -32,9 +32,9 @@ func (p *program) check() hcl.Diagnostics {
 			}
 		}
 	}
-	for _, level := range p.levels {
+	for _, wave := range p.waves {
 		var nodes []*node
-		for _, n := range level {
+		for _, n := range wave {
 			if n.dirty {
 				nodes = append(nodes, n)
 			}

@@ -24,9 +24,9 @@ func equalNodes(a, b *node) bool { return a == b || a != nil && b != nil && a.di
 // of what it refers to that depends on no source. Instances of equal blocks are taken over
 // with their connections.
 func (p *program) digests() {
-	for _, level := range p.levels {
+	for _, wave := range p.waves {
 		var nodes []*node
-		for _, n := range level {
+		for _, n := range wave {
 			if n.digest == (digest{}) {
 				nodes = append(nodes, n)
 			}

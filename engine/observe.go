@@ -94,8 +94,8 @@ func (o *observer) run(ctx context.Context) {
 	}
 	for _, wave := range o.prog.waves {
 		var nodes []*node
-		for _, a := range wave {
-			nodes = append(nodes, o.expand(o.prog.nodes[a])...)
+		for _, n := range wave {
+			nodes = append(nodes, o.expand(n)...)
 		}
 		// Sources wait for others, so all of a wave are asked at once. The rest is a matter of
 		// processors, and taken in portions, so that a wave's intermediate results are never

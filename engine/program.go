@@ -27,8 +27,7 @@ type program struct {
 	nodes     map[address.Address]*node
 	sorted    []*node // by address
 	graph     *graph.Graph[address.Address]
-	waves     [][]address.Address
-	levels    [][]*node               // the same
+	waves     [][]*node
 	files     hclspec.FunctionOptions // without OnRead
 	functions map[string]function.Function
 	variables map[string]cty.Value
@@ -39,6 +38,7 @@ type program struct {
 	sound     bool                                // it has no errors
 
 	settings map[plainSettings]*providers.SourceSettings // of sources that share them, after slim
+	lists    map[address.Address][]address.Address       // of one detector, shared likewise
 
 	before *program                       // what is taken over, until digests were made
 	found  map[hclspec.Read]hclspec.Found // what its reads find now, as long as before is set
@@ -157,7 +157,8 @@ func compile(spec *hclspec.Spec, opts Options, c compileOptions) (*program, hcl.
 		}
 	}
 	if c.before != nil {
-		p.before, p.found, p.settings = c.before, map[hclspec.Read]hclspec.Found{}, c.before.settings
+		p.before, p.found = c.before, map[hclspec.Read]hclspec.Found{}
+		p.settings, p.lists = c.before.settings, c.before.lists
 	}
 	files := p.files
 	files.OnRead = p.reads.note
@@ -525,12 +526,12 @@ func (p *program) order() hcl.Diagnostics {
 		}
 		levels, _ = p.graph.Without(cycle.Nodes).Levels()
 	}
-	p.waves, p.levels = make([][]address.Address, len(levels)), make([][]*node, len(levels))
+	p.waves = make([][]*node, len(levels))
 	for i, level := range levels {
-		p.waves[i], p.levels[i] = make([]address.Address, len(level)), make([]*node, len(level))
+		p.waves[i] = make([]*node, len(level))
 		for j, place := range level {
 			n := p.sorted[place]
-			p.waves[i][j], p.levels[i][j] = n.addr, n
+			p.waves[i][j] = n
 			p.reach(n)
 		}
 	}

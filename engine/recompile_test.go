@@ -222,6 +222,16 @@ func TestReloadIsALoadWhere(t *testing.T) {
 	}
 }
 
+// referring counts the expressions that refer to something.
+func referring(n *node) (count int) {
+	for _, e := range n.exprs {
+		if len(e.refs) > 0 {
+			count++
+		}
+	}
+	return count
+}
+
 func listed(diags hcl.Diagnostics) []string {
 	var out []string
 	for _, d := range diags {
@@ -235,7 +245,9 @@ func listed(diags hcl.Diagnostics) []string {
 func described(p *program) []string {
 	var out []string
 	for i, wave := range p.waves {
-		out = append(out, fmt.Sprintf("wave %d: %v", i, wave))
+		for _, n := range wave {
+			out = append(out, fmt.Sprintf("wave %d: %s", i, n.addr))
+		}
 	}
 	for i, n := range p.sorted {
 		static := "none"
@@ -246,7 +258,7 @@ func described(p *program) []string {
 		out = append(out, fmt.Sprintf("%s %d %v %s reads %q writes %q %v used %t reread %t cyclic %t", n.addr, n.place, p.nodes[n.addr] == n,
 			n.rng(), n.reads, n.writes, n.written, n.used, n.reread, n.cyclic),
 			fmt.Sprintf("  depends on %v, sinks %v, sources %v, read %v", p.graph.Dependencies(n.addr), n.sinks, n.sources, n.read),
-			fmt.Sprintf("  detectors %v rules %v limits %v depends %v triggers %d refs %d exprs %d", n.detectors, n.rules, n.limits, n.depends, len(n.triggers), len(n.refs), len(n.exprs)),
+			fmt.Sprintf("  detectors %v rules %v limits %v depends %v triggers %d refs %d exprs %d", n.detectors, n.rules, n.limits, n.depends, len(n.triggers), len(n.refs), referring(n)),
 			fmt.Sprintf("  static %s constant %#v digest %x", static, n.constant, n.digest))
 		if n.files != nil {
 			for _, r := range sortedReads(n.files.known) {

@@ -6,6 +6,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
+	"tidegate/engine/state"
 	"tidegate/hclspec/address"
 	"tidegate/hclspec/mark"
 	"tidegate/providers"
@@ -18,8 +19,9 @@ import (
 // slim lets go of what can be had again. It is called before anybody else sees the program.
 func (p *program) slim() {
 	if p.settings == nil {
-		p.settings = map[plainSettings]*providers.SourceSettings{}
+		p.settings, p.lists = map[plainSettings]*providers.SourceSettings{}, map[address.Address][]address.Address{}
 	}
+	p.spec.Trim()
 	for _, n := range p.sorted {
 		if n.dirty && n.addr.Type == address.Source && n.static != nil && n.addr.Kind != "env" && n.files == nil {
 			p.slimNode(n)
@@ -34,16 +36,18 @@ func (p *program) slimNode(n *node) {
 	if s, ok := kept.settings.(*providers.SourceSettings); ok {
 		kept.settings = p.shared(s)
 	}
-	n.static, n.exprs = &kept, slices.Clone(n.exprs) // the program before goes on with its own
+	n.static = &kept
+	var referring []expression // a new list: the program before goes on with its own
 	n.block = n.block.With(func(expr hcl.Expression) hcl.Expression {
-		small := p.spec.Later(expr)
-		for i := range n.exprs {
-			if n.exprs[i].expr == expr {
-				n.exprs[i].expr = small
-			}
+		e := n.find(expr)
+		e.expr = p.spec.Later(expr)
+		if e.wrong || e.reads || len(e.refs) > 0 {
+			referring = append(referring, e)
 		}
-		return small
+		return e.expr
 	})
+	n.exprs = referring
+	n.detectors = p.sharedList(n.detectors)
 }
 
 // plainSettings are those of a source that can be compared.
@@ -67,6 +71,46 @@ func (p *program) shared(s *providers.SourceSettings) *providers.SourceSettings 
 		p.settings[key] = &plain
 	}
 	return p.settings[key]
+}
+
+// sharedList returns an equal list: most name one detector, and few are named.
+func (p *program) sharedList(list []address.Address) []address.Address {
+	if len(list) != 1 {
+		return list
+	}
+	if p.lists[list[0]] == nil {
+		p.lists[list[0]] = slices.Clip(list)
+	}
+	return p.lists[list[0]]
+}
+
+// texts are those that many rows of the ledger have in common.
+type texts map[string]string
+
+// mostTexts bounds what is kept for origins that say something else each time.
+const mostTexts = 1000
+
+// share lets a row that nobody else knows yet have its texts in common with others.
+func (t texts) share(row *state.Source) {
+	t.one(&row.Judged)
+	for i := range row.Snapshots {
+		t.one(&row.Snapshots[i].Format)
+		t.one(&row.Snapshots[i].ContentType)
+	}
+}
+
+func (t texts) one(s *string) {
+	if *s == "" {
+		return
+	}
+	if len(t) >= mostTexts {
+		clear(t)
+	}
+	if known, ok := t[*s]; ok {
+		*s = known
+	} else {
+		t[*s] = *s
+	}
 }
 
 // shown is the name of a place, unless it was made of something sensitive.

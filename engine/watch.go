@@ -64,6 +64,7 @@ type Daemon struct {
 
 	// The rest belongs to the loop.
 	ledger               *state.Ledger
+	texts                texts // of its rows
 	limits               map[string]plan.Limiter
 	limited              map[string][]address.Address // users of a shared limit
 	sources              map[address.Address]*sourceItem
@@ -140,7 +141,7 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 		w.Grace = DefaultGrace
 	}
 	d := &Daemon{
-		watch: w, cache: newValueCache(), started: time.Now(),
+		watch: w, cache: newValueCache(), texts: texts{}, started: time.Now(),
 		sources: map[address.Address]*sourceItem{}, sinks: map[address.Address]*sinkItem{},
 		paces:    map[string]*pace{},
 		circuits: map[string]*circuit{}, approvals: map[address.Address]*Approval{},
@@ -211,6 +212,9 @@ func (d *Daemon) recall(ctx context.Context) (err error) {
 		return err
 	}
 	d.ledger = ledger
+	for _, row := range ledger.Sources {
+		d.texts.share(row)
+	}
 	d.reader = &overlay{Reader: d.store, blobs: map[string][]byte{}}
 	d.tx, d.urgent = newTransaction(), newTransaction()
 	if err := d.recallPauses(ctx); err != nil {

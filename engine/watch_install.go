@@ -99,7 +99,7 @@ func isReceiver(n *node) bool {
 // usersOf lists for each source and sink the sources and sinks that are to be looked at again
 // when it changes.
 func usersOf(p *program) map[address.Address][]address.Address {
-	out := make(map[address.Address][]address.Address, len(p.sorted)/2)
+	out := map[address.Address][]address.Address{}
 	for _, n := range p.sorted {
 		if n.addr.Type != address.Source && n.addr.Type != address.Sink {
 			continue

@@ -244,6 +244,11 @@ func (d *Daemon) decideSource(it *sourceItem, r *looked) {
 	row := d.ledger.Sources[it.addr()]
 	comp := plan.NewComputation(d.ledger, plan.NewLimits(d.limitsOf(it.addr(), it.node.limits), d.ledger, now), now, false)
 	known := row != nil && r.look.Fresh != nil && wasRejected(row, r.look.Fresh.Blob)
+	d.texts.one(&r.look.Judged)
+	if fresh := r.look.Fresh; fresh != nil {
+		d.texts.one(&fresh.Format)
+		d.texts.one(&fresh.ContentType)
+	}
 	choice := comp.Source(r.look.SourceObservation)
 	p := comp.Plan(nil)
 	change := p.Sources[0]

@@ -47,6 +47,9 @@ func (s *Spec) Later(expr hcl.Expression) hcl.Expression {
 	return &later{file: file, start: positionOf(rng.Start), end: positionOf(rng.End)}
 }
 
+// Trim lets go of what serves to resolve references: Resolve finds them all the same, more slowly.
+func (s *Spec) Trim() { s.blocks = nil }
+
 // selfContained reports whether an expression consists of those whose range is known to hold
 // all of their words.
 func selfContained(expr hcl.Expression) bool {

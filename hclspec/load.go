@@ -43,7 +43,7 @@ func LoadWith(dir string, opts LoadOptions) (*Spec, hcl.Diagnostics) {
 		return spec, diags
 	}
 	if before := opts.Previous; before != nil && before.Dir == spec.Dir {
-		spec.blocks = make(map[address.Address]*Block, len(before.blocks))
+		spec.blocks = make(map[address.Address]*Block, len(before.Blocks))
 		spec.Blocks = make([]*Block, 0, len(before.Blocks))
 	} else {
 		opts.Previous = nil

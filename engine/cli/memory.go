@@ -12,7 +12,7 @@ import (
 const (
 	manyBlocks   = 4000
 	fewGarbage   = 30
-	leastGarbage = 20 // of a daemon
+	leastGarbage = 40 // of a daemon that has settled
 	muchGarbage  = 200
 )
 
@@ -31,12 +31,16 @@ func economise(e *engine.Engine) {
 	}
 }
 
-// settleIn makes the process small for the long run: what starting took is given back, and
-// garbage is collected early, since a daemon makes little of it. GOGC in the environment has
-// the last word.
-func settleIn() {
+// settleIn makes the process small for the long run: what starting took is given back, and once
+// everything was looked at garbage is collected early, since a daemon makes little of it then.
+// GOGC in the environment has the last word.
+func settleIn(ready bool) {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(leastGarbage)
+		if ready {
+			debug.SetGCPercent(leastGarbage)
+		} else {
+			debug.SetGCPercent(fewGarbage)
+		}
 	}
 	debug.FreeOSMemory()
 }

@@ -9,7 +9,7 @@ import (
 // patient writes in the background, so that a pipe that nobody reads blocks nothing. What
 // does not fit its memory is dropped.
 type patient struct {
-	pieces chan piece
+	pieces chan *piece
 	done   chan struct{}
 	stuck  bool // a flush was in vain
 }
@@ -26,7 +26,7 @@ const (
 )
 
 func newPatient(w io.Writer) *patient {
-	p := &patient{pieces: make(chan piece, patientPieces), done: make(chan struct{})}
+	p := &patient{pieces: make(chan *piece, patientPieces), done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
 		for piece := range p.pieces {
@@ -43,7 +43,7 @@ func newPatient(w io.Writer) *patient {
 // Write never waits and never fails.
 func (p *patient) Write(data []byte) (int, error) {
 	select {
-	case p.pieces <- piece{data: bytes.Clone(data)}:
+	case p.pieces <- &piece{data: bytes.Clone(data)}:
 	default:
 	}
 	return len(data), nil
@@ -59,7 +59,7 @@ func (p *patient) flush() {
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	select {
-	case p.pieces <- piece{reached: reached}:
+	case p.pieces <- &piece{reached: reached}:
 	case <-timeout.C:
 		p.stuck = true
 		return

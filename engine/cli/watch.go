@@ -49,7 +49,9 @@ type watching struct {
 	say    watchReport
 	notify *notifier
 	around sync.WaitGroup
-	broken chan error // what stands around it ended
+	// moments are those at which much of the memory is not needed any more.
+	moments <-chan struct{}
+	broken  chan error // what stands around it ended
 }
 
 func (a *app) watch(cmd *cobra.Command, f *planFlags, w *watchFlags, dir string) error {
@@ -67,7 +69,15 @@ func (a *app) watch(cmd *cobra.Command, f *planFlags, w *watchFlags, dir string)
 	opts := a.options(cmd, &f.configFlags, dir)
 	opts.Logger, opts.Command = log, cmd.CommandPath()+" --watch"
 	notify := newNotifier(a.env("NOTIFY_SOCKET"))
+	moments := make(chan struct{}, 1)
 	opts.Events = func(ev engine.Event) {
+		switch ev.(type) {
+		case engine.DaemonStarted, engine.DaemonReady, engine.Reloaded:
+			select {
+			case moments <- struct{}{}:
+			default: // it has not begun with the one before
+			}
+		}
 		if notify != nil {
 			notify.offer(ev)
 		}
@@ -84,7 +94,7 @@ func (a *app) watch(cmd *cobra.Command, f *planFlags, w *watchFlags, dir string)
 		return errFailed
 	}
 	say.diagnostics(diags, d.Engine().Files())
-	r := &watching{app: a, daemon: d, log: log, say: say, notify: notify, broken: make(chan error, 2)}
+	r := &watching{app: a, daemon: d, log: log, say: say, notify: notify, moments: moments, broken: make(chan error, 2)}
 	err := r.run(ctx, stop, w)
 	if closed := d.Close(); err == nil {
 		err = closed
@@ -268,22 +278,13 @@ func (r *watching) signals(ctx context.Context) {
 
 // settle gives back the memory that starting and reloading took.
 func (r *watching) settle(ctx context.Context) {
-	events, cancel := r.daemon.Subscribe(1 << 10)
 	r.around.Go(func() {
-		defer func() { cancel() }()
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case ev, open := <-events:
-				switch ev.(type) {
-				case engine.DaemonStarted, engine.DaemonReady, engine.Reloaded:
-					settleIn()
-				}
-				if !open { // it did not keep up with a burst
-					events, cancel = r.daemon.Subscribe(1 << 10)
-					settleIn()
-				}
+			case <-r.moments:
+				settleIn(r.daemon.Ready())
 			}
 		}
 	})

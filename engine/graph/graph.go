@@ -18,8 +18,8 @@ import "slices"
 // The zero value is not usable; call New.
 type Graph[K comparable] struct {
 	compare func(a, b K) int
-	ids     map[K]int
 	keys    []K
+	ids     map[K]int         // of keys; nil as long as they came in order, and are found by that
 	deps    [][]int           // by id: what it depends on
 	users   [][]int           // by id: what depends on it
 	edges   map[edge]struct{} // beside the first few of each node
@@ -32,31 +32,46 @@ type edge struct{ from, to int }
 func New[K comparable](compare func(a, b K) int) *Graph[K] {
 	return &Graph[K]{
 		compare: compare,
-		ids:     map[K]int{},
 		edges:   map[edge]struct{}{},
 	}
 }
 
 // Grow makes room for n nodes more.
 func (g *Graph[K]) Grow(n int) {
-	if len(g.keys) == 0 {
-		g.ids = make(map[K]int, n)
-	}
 	g.keys, g.deps, g.users = slices.Grow(g.keys, n), slices.Grow(g.deps, n), slices.Grow(g.users, n)
 }
 
 // Add makes node part of the graph and returns its place: how many were added before it.
 // Adding it again changes nothing.
 func (g *Graph[K]) Add(node K) int {
-	if id, ok := g.ids[node]; ok {
+	if id, ok := g.id(node); ok {
 		return id
 	}
 	id := len(g.keys)
-	g.ids[node] = id
+	if g.ids == nil && id > 0 && g.compare(g.keys[id-1], node) >= 0 {
+		g.ids = make(map[K]int, id+1)
+		for i, key := range g.keys {
+			g.ids[key] = i
+		}
+	}
+	if g.ids != nil {
+		g.ids[node] = id
+	}
 	g.keys = append(g.keys, node)
 	g.deps = append(g.deps, nil)
 	g.users = append(g.users, nil)
 	return id
+}
+
+// id returns the place of a node. A map of all nodes takes more than they do, and whoever adds
+// many has them in order.
+func (g *Graph[K]) id(node K) (int, bool) {
+	if g.ids != nil {
+		id, ok := g.ids[node]
+		return id, ok
+	}
+	id, ok := slices.BinarySearchFunc(g.keys, node, g.compare)
+	return id, ok && g.keys[id] == node
 }
 
 // Connect says that from depends on to, and adds the nodes that are new.
@@ -88,7 +103,7 @@ func (g *Graph[K]) Link(from, to int) {
 func (g *Graph[K]) Without(nodes []K) *Graph[K] {
 	cut := make([]bool, len(g.keys))
 	for _, node := range nodes {
-		if id, ok := g.ids[node]; ok {
+		if id, ok := g.id(node); ok {
 			cut[id] = true
 		}
 	}
@@ -111,7 +126,7 @@ func (g *Graph[K]) Len() int { return len(g.keys) }
 
 // Has reports whether node is part of the graph.
 func (g *Graph[K]) Has(node K) bool {
-	_, ok := g.ids[node]
+	_, ok := g.id(node)
 	return ok
 }
 
@@ -135,7 +150,7 @@ func (g *Graph[K]) DependsOn(place int) []int { return g.deps[place] }
 func (g *Graph[K]) Dependents(node K) []K { return g.neighbours(node, g.users) }
 
 func (g *Graph[K]) neighbours(node K, edges [][]int) []K {
-	id, ok := g.ids[node]
+	id, ok := g.id(node)
 	if !ok || len(edges[id]) == 0 {
 		return nil
 	}

@@ -24,7 +24,7 @@ func (g *Graph[K]) reach(seeds []K, edges [][]int) map[K]struct{} {
 		}
 	}
 	for _, seed := range seeds {
-		if id, ok := g.ids[seed]; ok {
+		if id, ok := g.id(seed); ok {
 			visit(id)
 		}
 	}

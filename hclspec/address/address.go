@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+	"unique"
 )
 
 // Type is the first part of an address: which sort of block it names.
@@ -65,10 +66,22 @@ func (m Module) Child(name string, key Key) Module {
 
 // Key is an instance key: nothing, an integer (count) or a string (for_each).
 // The zero value is NoKey. Keys are comparable.
-type Key struct {
+//
+// An Address is kept a dozen times for each block, and most have no key, so a key is a handle.
+type Key struct{ of unique.Handle[keyParts] }
+
+type keyParts struct {
 	kind keyKind
 	num  int
 	str  string
+}
+
+// parts are those of NoKey for the zero value, which is the handle of nothing.
+func (k Key) parts() keyParts {
+	if k == NoKey {
+		return keyParts{}
+	}
+	return k.of.Value()
 }
 
 type keyKind uint8
@@ -83,28 +96,34 @@ const (
 var NoKey = Key{}
 
 // IntKey returns the key of a count instance.
-func IntKey(n int) Key { return Key{kind: intKey, num: n} }
+func IntKey(n int) Key { return Key{unique.Make(keyParts{kind: intKey, num: n})} }
 
 // StringKey returns the key of a for_each instance.
-func StringKey(s string) Key { return Key{kind: stringKey, str: s} }
+func StringKey(s string) Key { return Key{unique.Make(keyParts{kind: stringKey, str: s})} }
 
 // String returns the key with its brackets, quoted as in the language (`["web"]`,
 // `[0]`), or "" for NoKey.
 func (k Key) String() string {
-	switch k.kind {
+	switch p := k.parts(); p.kind {
 	case intKey:
-		return "[" + strconv.Itoa(k.num) + "]"
+		return "[" + strconv.Itoa(p.num) + "]"
 	case stringKey:
-		return "[" + quote(k.str) + "]"
+		return "[" + quote(p.str) + "]"
 	}
 	return ""
 }
 
 // Int returns the number of an integer key.
-func (k Key) Int() (int, bool) { return k.num, k.kind == intKey }
+func (k Key) Int() (int, bool) {
+	p := k.parts()
+	return p.num, p.kind == intKey
+}
 
 // Str returns the text of a string key.
-func (k Key) Str() (string, bool) { return k.str, k.kind == stringKey }
+func (k Key) Str() (string, bool) {
+	p := k.parts()
+	return p.str, p.kind == stringKey
+}
 
 // Address names one instance of one block. It is comparable and may be a map key.
 type Address struct {
@@ -171,7 +190,11 @@ func (a Address) Compare(b Address) int {
 }
 
 func (k Key) compare(l Key) int {
-	return cmp.Or(cmp.Compare(k.kind, l.kind), cmp.Compare(k.num, l.num), strings.Compare(k.str, l.str))
+	if k == l {
+		return 0
+	}
+	a, b := k.parts(), l.parts()
+	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.num, b.num), strings.Compare(a.str, b.str))
 }
 
 // MarshalText writes the address in its written form.

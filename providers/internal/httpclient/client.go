@@ -8,6 +8,7 @@ import (
 	"net/http/httptrace"
 	"strings"
 	"time"
+	"unique"
 
 	"tidegate/providers"
 )
@@ -19,8 +20,11 @@ type Options struct {
 	Pool    *Pool              // nil for the one all clients share
 }
 
-// Client sends requests. It is safe for use by several goroutines.
-type Client struct {
+// Client sends requests. It is safe for use by several goroutines. It is small: most of many
+// clients are made of the same.
+type Client struct{ of unique.Handle[parts] }
+
+type parts struct {
 	pool      *Pool
 	tls       TLS
 	timeout   time.Duration
@@ -30,7 +34,7 @@ type Client struct {
 // New makes a client. It touches nothing but its arguments; a TLS file that cannot be read
 // shows at the first request. Mistakes are attribute errors of the block tls.
 func New(o Options, env providers.Env) (*Client, error) {
-	c := &Client{pool: o.Pool, timeout: o.Timeout.Value(), userAgent: env.UserAgent}
+	c := parts{pool: o.Pool, timeout: o.Timeout.Value(), userAgent: env.UserAgent}
 	if c.pool == nil {
 		c.pool = &shared
 	}
@@ -43,17 +47,18 @@ func New(o Options, env providers.Env) (*Client, error) {
 	}
 	var err error
 	c.tls, err = block.resolve(env)
-	return c, err
+	return &Client{unique.Make(c)}, err
 }
 
 // Begin starts an exchange: one deadline for everything until cancel is called. Both must
 // be handed to every step of it.
 func (c *Client) Begin(ctx context.Context) (context.Context, *Progress, context.CancelFunc) {
 	ctx, giveUp := context.WithCancelCause(ctx)
-	p := &Progress{timeout: c.timeout, giveUp: giveUp, crowd: &c.pool.crowd}
+	of := c.of.Value()
+	p := &Progress{timeout: of.timeout, giveUp: giveUp, crowd: &of.pool.crowd}
 	var timer *time.Timer
-	if c.timeout > 0 {
-		timer = time.AfterFunc(c.timeout, func() { giveUp(errTimeout) })
+	if of.timeout > 0 {
+		timer = time.AfterFunc(of.timeout, func() { giveUp(errTimeout) })
 	}
 	return httptrace.WithClientTrace(ctx, p.trace()), p, func() {
 		p.leave(ctx)
@@ -75,12 +80,13 @@ func SetBody(req *http.Request, body string) {
 // follows no redirect. name is the request as errors may show it, as in
 // "GET https://host/path". The caller closes the body.
 func (c *Client) Do(ctx context.Context, p *Progress, name string, req *http.Request) (*http.Response, error) {
-	t, err := c.pool.transport(c.tls)
+	of := c.of.Value()
+	t, err := of.pool.transport(of.tls)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if req.Header.Get("User-Agent") == "" {
-		req.Header.Set("User-Agent", c.userAgent)
+		req.Header.Set("User-Agent", of.userAgent)
 	}
 	p.start()
 	// The transport itself and not an http.Client: redirects are the caller's policy, and

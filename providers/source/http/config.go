@@ -37,14 +37,14 @@ func defaults() *Config {
 var reserved = []string{"Accept-Encoding", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range"}
 
 func build(c *Config, env providers.Env) (providers.Source, error) {
-	s := &source{config: c, sensitive: env.IsSensitive("url") || env.IsSensitive("mirrors"), secretBody: env.IsSensitive("body")}
-	var badURL, badTLS error
-	s.urls, badURL = parseURLs(c)
+	s := &source{sensitive: env.IsSensitive("url") || env.IsSensitive("mirrors"), secretBody: env.IsSensitive("body")}
+	var badTLS error
+	urls, badURL := parseURLs(c)
 	s.client, badTLS = httpclient.New(httpclient.Options{TLS: c.TLS, Timeout: c.Timeout}, env)
 	if err := errors.Join(badURL, httpclient.CheckHeaders(c.Headers, reserved...), checkCredentials(c), c.Retry.Check(), badTLS); err != nil {
 		return nil, err
 	}
-	s.prepare()
+	s.prepare(c, urls)
 	return s, nil
 }
 

@@ -42,7 +42,7 @@ func (s *source) snapshot(ctx context.Context, p *httpclient.Progress, x *exchan
 	}
 	return providers.Snapshot{
 		Data:        data,
-		Private:     s.config.BearerToken != "" || s.config.BasicAuth != nil || len(s.config.Headers) > 0,
+		Private:     s.request.BearerToken != "" || s.request.BasicAuth != nil || len(s.request.Headers) > 0,
 		ContentType: mediaType(x.resp.Header.Get("Content-Type")),
 		Location:    httpclient.Display(x.url, s.sensitive),
 		Validator:   validator,

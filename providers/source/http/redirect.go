@@ -75,7 +75,7 @@ func (s *source) allowed(from, to *url.URL) error {
 	switch {
 	case from.Scheme == "https" && to.Scheme == "http":
 		return errors.New("it leads from https to http")
-	case s.config.FollowRedirects:
+	case s.request.FollowRedirects:
 		return nil
 	case from.Scheme != to.Scheme:
 		return errors.New("it leads to another scheme; change url, or set follow_redirects = true")

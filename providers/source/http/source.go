@@ -13,17 +13,21 @@ import (
 )
 
 type source struct {
-	secretBody bool // the validator of an answer would be a hash of it
-	config     *Config
+	secretBody bool    // the validator of an answer would be a hash of it
+	sensitive  bool    // the URLs as a whole
+	request    *Config // what requests are made of beside their URLs
+	retry      *providers.Retry
 	client     *httpclient.Client
-	urls       []*url.URL // url, then mirrors
-	sensitive  bool       // the URLs as a whole
+	origins    []origin // url, then mirrors
+	known      atomic.Pointer[parsedValidator]
+}
 
-	// What every look needs is made once: a poll that finds nothing should cost little more
-	// than its request.
-	names []string // how requests of urls are called in errors
-	keys  []string // of their validators
-	known atomic.Pointer[parsedValidator]
+// origin is one URL, with what every look at it needs: a poll that finds nothing should cost
+// little more than its request.
+type origin struct {
+	url  *url.URL
+	name string // how its request is called in errors
+	key  string // of its validator
 }
 
 // parsedValidator is the validator that was parsed last.
@@ -32,11 +36,27 @@ type parsedValidator struct {
 	validator
 }
 
-// prepare makes what depends on nothing but the configuration.
-func (s *source) prepare() {
-	for _, u := range s.urls {
-		s.names = append(s.names, s.config.Method+" "+httpclient.Display(u, s.sensitive))
-		s.keys = append(s.keys, requestKey(u, s.config.Body, s.config.Headers))
+// Most of many sources say nothing beside their URL, and share what they are made of.
+var (
+	plainRequest = &Config{Method: http.MethodGet}
+	plainRetry   = providers.DefaultRetry()
+)
+
+// prepare makes what depends on nothing but the configuration, and lets go of the rest.
+func (s *source) prepare(c *Config, urls []*url.URL) {
+	s.request, s.retry = plainRequest, plainRetry
+	if c.Method != http.MethodGet || len(c.Headers) > 0 || c.Body != "" || c.BearerToken != "" || c.BasicAuth != nil || c.FollowRedirects {
+		s.request = &Config{
+			Method: c.Method, Headers: c.Headers, Body: c.Body, BearerToken: c.BearerToken,
+			BasicAuth: c.BasicAuth, FollowRedirects: c.FollowRedirects,
+		}
+	}
+	if *c.Retry != *plainRetry {
+		s.retry = c.Retry
+	}
+	s.origins = make([]origin, len(urls))
+	for i, u := range urls {
+		s.origins[i] = origin{u, c.Method + " " + httpclient.Display(u, s.sensitive), requestKey(u, c.Body, c.Headers)}
 	}
 }
 
@@ -46,21 +66,26 @@ func (s *source) parsed(text string) validator {
 		return v.validator
 	}
 	v := &parsedValidator{text, parseValidator(text)}
+	for _, t := range s.origins {
+		if t.key == v.For {
+			v.For = t.key // one of the two is enough
+		}
+	}
 	s.known.Store(v)
 	return v.validator
 }
 
 // Identity returns the URL without the values of its query.
-func (s *source) Identity() string { return httpclient.Display(s.urls[0], s.sensitive) }
+func (s *source) Identity() string { return httpclient.Display(s.origins[0].url, s.sensitive) }
 
 // Retry says how the engine repeats a failed Fetch.
-func (s *source) Retry() providers.Retry { return *s.config.Retry }
+func (s *source) Retry() providers.Retry { return *s.retry }
 
 // Fetch asks the URL and, for as long as that fails, its mirrors in order.
 func (s *source) Fetch(ctx context.Context, last string) (providers.Snapshot, error) {
 	known := s.parsed(last)
 	var failed []error
-	for i := range s.urls {
+	for i := range s.origins {
 		snap, err := s.look(ctx, i, known)
 		if err == nil {
 			return snap, nil
@@ -87,8 +112,8 @@ func (s *source) look(ctx context.Context, i int, known validator) (providers.Sn
 
 // follow sends the request and walks along the redirects that the policy allows.
 func (s *source) follow(ctx context.Context, p *httpclient.Progress, i int, known validator) (providers.Snapshot, error) {
-	u := s.urls[i]
-	at := hop{url: u, method: s.config.Method, trusted: true, body: s.config.Body, name: s.names[i], key: s.keys[i]}
+	t := s.origins[i]
+	at := hop{url: t.url, method: s.request.Method, trusted: true, body: s.request.Body, name: t.name, key: t.key}
 	for n := 0; ; n++ {
 		x, err := s.send(ctx, p, at, known)
 		if err != nil {
@@ -106,7 +131,7 @@ func (s *source) follow(ctx context.Context, p *httpclient.Progress, i int, know
 		if n == maxHops {
 			return providers.Snapshot{}, providers.Permanent(fmt.Errorf("%s: more than %d redirects in a row", x.name, maxHops))
 		}
-		if at, err = s.redirect(at, u, x); err != nil {
+		if at, err = s.redirect(at, t.url, x); err != nil {
 			return providers.Snapshot{}, err
 		}
 	}
@@ -127,7 +152,7 @@ func (s *source) send(ctx context.Context, p *httpclient.Progress, at hop, known
 		x.name = at.method + " " + httpclient.Display(at.url, s.sensitive)
 	}
 	req := (&http.Request{
-		Method: at.method, URL: at.url, Host: at.url.Host, Header: make(http.Header, 4+len(s.config.Headers)),
+		Method: at.method, URL: at.url, Host: at.url.Host, Header: make(http.Header, 4+len(s.request.Headers)),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)
 	if at.body != "" {
@@ -140,7 +165,7 @@ func (s *source) send(ctx context.Context, p *httpclient.Progress, at hop, known
 	if at.method == http.MethodGet {
 		// RFC 9110 defines no 304 for other methods.
 		if x.key = at.key; x.key == "" {
-			x.key = requestKey(at.url, at.body, s.config.Headers)
+			x.key = requestKey(at.url, at.body, s.request.Headers)
 		}
 		x.sent = known.addTo(req, x.key)
 	}
@@ -150,11 +175,11 @@ func (s *source) send(ctx context.Context, p *httpclient.Progress, at hop, known
 }
 
 func (s *source) addHeaders(req *http.Request) {
-	httpclient.SetHeaders(req, s.config.Headers)
+	httpclient.SetHeaders(req, s.request.Headers)
 	switch {
-	case s.config.BearerToken != "":
-		req.Header.Set("Authorization", "Bearer "+s.config.BearerToken)
-	case s.config.BasicAuth != nil:
-		req.SetBasicAuth(s.config.BasicAuth.Username, s.config.BasicAuth.Password)
+	case s.request.BearerToken != "":
+		req.Header.Set("Authorization", "Bearer "+s.request.BearerToken)
+	case s.request.BasicAuth != nil:
+		req.SetBasicAuth(s.request.BasicAuth.Username, s.request.BasicAuth.Password)
 	}
 }
