@@ -135,7 +135,7 @@ func (d *Daemon) heal(c *circuit) {
 	n := 0
 	for it := range spared {
 		if !it.gone && !it.queued && it.problem == plan.Failed {
-			d.schedule(it, spread(n, len(spared)))
+			d.schedule(it, spread(n, len(spared), healLongest))
 			n++
 		}
 	}

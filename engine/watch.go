@@ -37,7 +37,8 @@ const DefaultGrace = 10 * time.Second
 const (
 	wakeStep     = 50 * time.Millisecond // distant deadlines fall together: waking up is the cost of polling
 	startSpread  = time.Millisecond      // between the first looks of two sources
-	startLongest = 30 * time.Second      // until the last of the first looks begins
+	startLongest = 3 * time.Second       // until the last of the first looks begins; hosts are spared by the gate
+	healLongest  = 30 * time.Second      // likewise for the sources of a host that failed
 	longestLook  = 10 * time.Minute      // whatever a kind's own deadlines say
 	longestRead  = 30 * time.Second      // of a target
 	commitPause  = time.Second           // before a failed commit is tried again; it doubles

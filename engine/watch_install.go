@@ -132,7 +132,7 @@ func (d *Daemon) sweep() {
 
 // spread returns when the n-th of some sources is looked at for the first time: where there
 // are few at once, and never all at the same moment.
-func spread(n, all int) time.Duration {
-	gap := min(startSpread, startLongest/time.Duration(max(1, all)))
+func spread(n, all int, longest time.Duration) time.Duration {
+	gap := min(startSpread, longest/time.Duration(max(1, all)))
 	return time.Duration((float64(n) + rand.Float64()) * float64(gap))
 }

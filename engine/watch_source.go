@@ -27,6 +27,7 @@ type sourceItem struct {
 	looking  bool
 	again    bool // something told of a change while it was looked at
 	moved    bool // what it is made of moved meanwhile
+	scatter  bool // its next wait ends at random: many sources began within less time than that
 	gone     bool // it is no longer declared
 	tried    bool
 	lost     bool   // its accepted bytes cannot be read
@@ -125,6 +126,7 @@ type looked struct {
 
 // prepareSources makes detectors, arms notifications and spreads out the first looks.
 func (d *Daemon) prepareSources(items []*sourceItem) {
+	many := time.Duration(len(items))*startSpread > startLongest
 	for i, it := range items {
 		it.standing, it.problem = plan.Nothing, plan.NoProblem
 		it.setReason("")
@@ -134,7 +136,8 @@ func (d *Daemon) prepareSources(items []*sourceItem) {
 		} else {
 			d.join(it, "")
 		}
-		d.schedule(it, spread(i, len(items)))
+		it.scatter = many
+		d.schedule(it, spread(i, len(items), startLongest))
 	}
 }
 
@@ -329,6 +332,10 @@ func (d *Daemon) reschedule(it *sourceItem, atLeast time.Duration) {
 	wait := d.nextDelay(it)
 	if row := d.ledger.Sources[it.addr()]; row == nil || row.Failures == 0 {
 		it.delay = wait // what an adaptive interval goes on from: no back-off, no first or told look
+		if it.scatter {
+			it.scatter = false
+			wait = max(min(wait, leastScatter), time.Duration(rand.Float64()*float64(wait)))
+		}
 	}
 	if it.problem == plan.Limited {
 		until := max(0, time.Until(it.had().until))
@@ -343,6 +350,9 @@ func (d *Daemon) reschedule(it *sourceItem, atLeast time.Duration) {
 	}
 	d.schedule(it, max(wait, atLeast))
 }
+
+// leastScatter is the shortest wait that a longer one is cut down to.
+const leastScatter = 100 * time.Millisecond
 
 // onceBackoff is the longest wait between looks at a source that is otherwise read once.
 const onceBackoff = 5 * time.Minute
