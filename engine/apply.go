@@ -213,6 +213,7 @@ func (r *run) accept(b *state.Batch) {
 		r.share(b, name, counter)
 	}
 	for _, c := range r.plan.Sinks {
+		r.hold(c, b)
 		switch {
 		case c.Remember:
 			r.remember(c, b)

@@ -38,7 +38,7 @@ type PlanOptions struct {
 // (Failed), and whatever does not depend on them is planned all the same.
 func (e *Engine) Plan(ctx context.Context, opts PlanOptions) (*plan.Plan, hcl.Diagnostics) {
 	now := e.clock()
-	empty := &plan.Plan{FormatVersion: plan.FormatVersion, ToolVersion: e.opts.Version, Time: now, Dir: e.spec.Dir, Destroy: opts.Destroy, Incomplete: true}
+	empty := e.noPlan(now, opts)
 	reader, err := e.State(ctx)
 	if err != nil {
 		return empty, stateError("Cannot open the state", err)
@@ -47,9 +47,19 @@ func (e *Engine) Plan(ctx context.Context, opts PlanOptions) (*plan.Plan, hcl.Di
 	if err != nil {
 		return empty, stateError("Cannot read the state", err)
 	}
+	return e.planOn(ctx, reader, ledger, now, opts)
+}
+
+// noPlan is the plan of what could not be looked at.
+func (e *Engine) noPlan(now time.Time, opts PlanOptions) *plan.Plan {
+	return &plan.Plan{FormatVersion: plan.FormatVersion, ToolVersion: e.opts.Version, Time: now, Dir: e.spec.Dir, Destroy: opts.Destroy, Incomplete: true}
+}
+
+// planOn plans on top of a ledger that may say more than the state.
+func (e *Engine) planOn(ctx context.Context, reader state.Reader, ledger *state.Ledger, now time.Time, opts PlanOptions) (*plan.Plan, hcl.Diagnostics) {
 	selected, diags := selectFor(e.prog, ledger, opts)
 	if diags.HasErrors() {
-		return empty, diags
+		return e.noPlan(now, opts), diags
 	}
 	o := e.newObserver(reader, ledger, now, opts)
 	o.selected, o.affected = selected, selected.affected()

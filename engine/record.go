@@ -8,6 +8,7 @@ import (
 
 	"tidegate/engine/plan"
 	"tidegate/engine/state"
+	"tidegate/hclspec/address"
 	"tidegate/providers"
 )
 
@@ -101,6 +102,34 @@ func (r *recorder) intend(c *plan.SinkChange, b *state.Batch) (before *state.Sin
 	return before
 }
 
+// hold writes a rollback down before anything is delivered: what is rolled back from is not
+// delivered any more, whatever becomes of the delivery.
+func (r *recorder) hold(c *plan.SinkChange, b *state.Batch) {
+	if c.Hold == nil || c.Wait != nil && c.Wait.Kind == plan.RejectedByOwn {
+		return
+	}
+	row := r.row(c)
+	b.History = append(b.History, rollbackEntry(c.Address, row, c.Hold))
+	row.Hold = c.Hold
+	if c.HoldBlob != nil {
+		b.Blobs = append(b.Blobs, *c.HoldBlob)
+	}
+	r.save(b, row)
+}
+
+func rollbackEntry(a address.Address, row *state.Sink, h *state.Hold) state.Entry {
+	e := state.Entry{Address: a, Time: h.Since, Action: "rollback", Revision: h.Revision}
+	if len(row.Revisions) > 0 {
+		e.Cause = fmt.Sprintf("rolled back from revision %d", row.Revisions[0].Number)
+	}
+	for _, r := range row.Revisions {
+		if r.Number == h.Revision {
+			e.Size, e.Hash = r.Size, r.Hash
+		}
+	}
+	return e
+}
+
 // remember lets the ledger learn of changed policies and triggers. Nothing was delivered.
 func (r *recorder) remember(c *plan.SinkChange, b *state.Batch) {
 	row := r.row(c)
@@ -128,8 +157,10 @@ func (r *recorder) adopt(c *plan.SinkChange, b *state.Batch) {
 		number = nextRevision(row)
 	}
 	row.Revisions = addRevision(row.Revisions, state.Revision{
-		Number: number, Time: d.At, Delivery: d.ID, Cause: causeText(d.Causes), Size: c.Size, Hash: hashOf(&d), Payload: d.Payload,
+		Number: number, Time: d.At, Delivery: d.ID, Cause: causeText(d.Causes), Causes: versions(d.Causes),
+		Size: c.Size, Hash: hashOf(&d), Payload: d.Payload, Fingerprint: d.Fingerprint,
 	})
+	goOn(c, row)
 	b.Blobs = append(b.Blobs, c.Blobs...)
 	b.History = append(b.History, r.entry(c, "adopt", row))
 	r.save(b, row)
@@ -143,6 +174,15 @@ func hashOf(d *state.Delivery) string {
 	return d.Hash
 }
 
+// goOn moves a hold on to something new that was delivered: that is what is kept when the
+// value that was rolled back from comes again.
+func goOn(c *plan.SinkChange, row *state.Sink) {
+	if row.Hold == nil || c.HeldBy != nil || row.Hold.Refuses(row.Acknowledged.Fingerprint) {
+		return // the last one was under way when it was rolled back
+	}
+	row.Hold.Payload, row.Hold.Causes, row.Hold.Revision = row.Acknowledged.Payload, row.Revisions[0].Causes, row.Revisions[0].Number
+}
+
 func nextRevision(row *state.Sink) int64 {
 	if len(row.Revisions) == 0 {
 		return 1
@@ -154,6 +194,15 @@ func nextRevision(row *state.Sink) int64 {
 func addRevision(list []state.Revision, r state.Revision) []state.Revision {
 	list = append([]state.Revision{r}, list...)
 	return list[:min(len(list), state.KeepRevisions)]
+}
+
+// versions are the causes without the blobs of the values: a revision does not keep those alive.
+func versions(causes []state.Cause) []state.Cause {
+	out := slices.Clone(causes)
+	for i := range out {
+		out[i].Blob = ""
+	}
+	return out
 }
 
 func causeText(causes []state.Cause) string {
@@ -204,9 +253,10 @@ func (r *recorder) acknowledge(c *plan.SinkChange, o outcome, b *state.Batch) {
 		action = "repair"
 	} else {
 		row.Revisions = addRevision(row.Revisions, state.Revision{
-			Number: nextRevision(row), Time: d.At, Delivery: d.ID, Cause: causeText(d.Causes),
-			Size: c.Size, Hash: hashOf(&d), Payload: d.Payload,
+			Number: nextRevision(row), Time: d.At, Delivery: d.ID, Cause: causeText(d.Causes), Causes: versions(d.Causes),
+			Size: c.Size, Hash: hashOf(&d), Payload: d.Payload, Fingerprint: d.Fingerprint,
 		})
+		goOn(c, row)
 	}
 	b.History = append(b.History, r.entry(c, action, row))
 	r.save(b, row)

@@ -58,6 +58,7 @@ func (o *observer) render(ctx context.Context, n *node) *rendered {
 	o.wanted(n, ev, r)
 	o.awaited(n, r)
 	o.causes(n, r)
+	ev = o.held(ctx, n, ev, r)
 	o.fire(n, r)
 	if r.Blocked == nil && !o.options.targetsOnly {
 		o.judgeSink(ctx, n, ev, r)

@@ -376,6 +376,8 @@ func (d *Daemon) noteIdle(it *sinkItem, c *plan.SinkChange) {
 	switch w := c.Wait; {
 	case w == nil && c.Drift != nil && c.Drift.Policy == "warn":
 		d.sinkState(it, StateDrifted, "its target was changed by somebody else, and on_drift is warn", time.Time{})
+	case w == nil && c.HeldBy != nil:
+		d.sinkState(it, StateOK, fmt.Sprintf("held at revision %d by a rollback", c.HeldBy.Revision), time.Time{})
 	case w == nil:
 		d.sinkState(it, StateOK, "", time.Time{})
 	case w.Kind == plan.Deferred:

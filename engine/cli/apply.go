@@ -97,7 +97,11 @@ func (r *applying) run(ctx context.Context) error {
 	r.show.start(r.app, r.stream)
 	p, diags := r.engine.Plan(ctx, r.flags.options())
 	r.show.end()
-	diags = append(r.engine.diags, diags...)
+	return r.carryOut(ctx, p, append(r.engine.diags, diags...))
+}
+
+// carryOut shows a plan, asks, and applies it.
+func (r *applying) carryOut(ctx context.Context, p *plan.Plan, diags hcl.Diagnostics) error {
 	if stillborn(p, diags) || ctx.Err() != nil {
 		return r.fail(diags)
 	}

@@ -2,10 +2,14 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"tidegate/engine"
 	"tidegate/engine/state"
 	"tidegate/engine/view"
 	"tidegate/engine/web"
@@ -15,18 +19,53 @@ import (
 func (a *app) historyCommand() *cobra.Command {
 	var f configFlags
 	var limit int
+	var compare string
 	cmd := &cobra.Command{
 		Use:   "history [ADDR]",
 		Short: "Show what was delivered, when, and why",
 		Args:  atMost(1, "address"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if compare != "" {
+				return a.compareRevisions(cmd, &f, args, compare)
+			}
 			return a.history(cmd, &f, args, limit)
 		},
 	}
 	f.addJSON(cmd.Flags(), "a list of objects")
 	f.onState(cmd)
 	cmd.Flags().Var((*countFlag)(&limit), "limit", "at most so many `ENTRIES`, the newest (default: all)")
+	cmd.Flags().Var((*textFlag)(&compare), "diff", "show the differences between two kept revisions of a sink: `OLD..NEW`, such as 2..3")
 	return cmd
+}
+
+// compareRevisions shows what differs between two revisions of a sink.
+func (a *app) compareRevisions(cmd *cobra.Command, f *configFlags, args []string, compare string) error {
+	old, young, ok := strings.Cut(compare, "..")
+	from, err := strconv.ParseInt(old, 10, 64)
+	to, wrong := strconv.ParseInt(young, 10, 64)
+	switch {
+	case f.json || cmd.Flags().Changed("limit"):
+		return &usageError{"Invalid flags", "--diff shows two revisions, as text; leave out --json and --limit."}
+	case len(args) == 0:
+		return &usageError{"Address missing", "Say whose revisions: tidegate history ADDR --diff " + compare + "."}
+	case !ok || err != nil || wrong != nil:
+		return &usageError{"Invalid flag", "--diff takes two revisions, such as 2..3."}
+	}
+	return a.withLedger(cmd, f, a.path(f.dir), func(r state.Reader, l *state.Ledger) error {
+		addr, diags := rowAddress(l, args[0])
+		if diags.HasErrors() {
+			return a.fail(diags, nil, false)
+		}
+		row := l.Sinks[addr]
+		if row == nil {
+			return a.failWith("No revisions", errors.New(args[0]+" is no sink; sources have versions, sinks have revisions"), false)
+		}
+		c, err := engine.CompareRevisions(cmd.Context(), a.options(cmd, f, a.path(f.dir)), r, row, from, to)
+		if err != nil {
+			return a.failWith("Cannot compare revisions", err, false)
+		}
+		return view.Revisions(a.Stdout, c, a.style(a.Stdout))
+	})
 }
 
 func (a *app) history(cmd *cobra.Command, f *configFlags, args []string, limit int) error {

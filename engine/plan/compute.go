@@ -180,6 +180,7 @@ func (c *Computation) decide(o *SinkObservation) *deciding {
 		Address: o.Address, Kind: o.Kind, Target: o.Target, Action: NoOp, Wanted: NoOp,
 		Checks: o.Checks, Limits: o.Limits, Retry: o.Retry, Sensitive: d.hidden, FilledLater: o.FilledLater,
 		Revision: d.row.Revision, ObservedHash: o.HeldHash, Before: d.before(), After: Of(o.Values), Size: o.Size,
+		HeldBy: o.HeldBy,
 	}
 	d.drift()
 	if o.Blocked != nil {

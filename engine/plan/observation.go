@@ -90,6 +90,8 @@ type SinkObservation struct {
 	Sensitive   bool
 	FilledLater bool
 	Fallback    bool // made from the fallback of some source
+	// HeldBy is set where all of this is of a revision that was put back.
+	HeldBy *state.Hold
 
 	Opaque   bool // the target cannot be read
 	Exists   bool

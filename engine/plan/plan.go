@@ -220,6 +220,13 @@ type SinkChange struct {
 	Baseline map[string]string `json:"baseline,omitempty"`
 	// Remember says that nothing is done, but the ledger learns of other policies or triggers.
 	Remember bool `json:"remember,omitempty"`
+	// HeldBy is set where a revision that was put back is wanted instead of what the
+	// configuration says.
+	HeldBy *state.Hold `json:"held_by,omitempty"`
+	// Hold is what the ledger will say before anything is delivered: a rollback. Blobs may
+	// begin with the bytes that it names.
+	Hold     *state.Hold `json:"hold,omitempty"`
+	HoldBlob *state.Blob `json:"hold_blob,omitempty"`
 
 	// Delivery is the intent, Payload its block; nil when nothing is delivered.
 	Delivery *state.Delivery `json:"delivery,omitempty"`

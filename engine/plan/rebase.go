@@ -37,7 +37,7 @@ func (p *Plan) Moved(l *state.Ledger) []string {
 		} else if row != nil && row.Revision != c.Revision {
 			out = append(out, fmt.Sprintf("%s was delivered meanwhile, or tried to be", c.Address))
 		}
-		if c.Delivery == nil {
+		if c.Delivery == nil || c.HeldBy != nil {
 			continue
 		}
 		for _, cause := range c.Delivery.Causes {

@@ -5,6 +5,8 @@ import (
 	"strings"
 )
 
+const contentChanged = "content changed"
+
 // want sets what the sink would do if nothing made it wait, and why.
 func (c *Computation) want(d *deciding) {
 	pending, out := d.row.Pending, d.out
@@ -15,6 +17,9 @@ func (c *Computation) want(d *deciding) {
 	}
 	set := func(a Action, reason string) {
 		out.Wanted = a
+		if d.HeldBy != nil && reason == contentChanged {
+			reason = fmt.Sprintf("rolled back to revision %d", d.HeldBy.Revision)
+		}
 		out.Reasons = append(out.Reasons, reason)
 	}
 	switch {
@@ -55,7 +60,7 @@ func (c *Computation) want(d *deciding) {
 		set(Adopt, "the target already holds the wanted content")
 		out.Counts = true
 	case d.Fingerprint != d.ack.Fingerprint:
-		set(write, "content changed")
+		set(write, contentChanged)
 		d.firstContact()
 	case len(d.Differs) > 0 && d.ConfigChanged:
 		set(Update, strings.Join(d.Differs, "; "))

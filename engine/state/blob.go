@@ -65,6 +65,9 @@ func (s *Sink) Blobs() []string {
 	for i := range s.Revisions {
 		n.add(s.Revisions[i].Payload)
 	}
+	if s.Hold != nil {
+		n.add(s.Hold.Payload)
+	}
 	return n
 }
 

@@ -34,6 +34,17 @@ func (s *Sink) Clone() *Sink {
 	out.Acknowledged, out.Pending = s.Acknowledged.clone(), s.Pending.clone()
 	out.Revisions = slices.Clone(s.Revisions)
 	out.Counters = cloneCounters(s.Counters)
+	out.Hold = s.Hold.Clone()
+	return &out
+}
+
+// Clone returns a copy that shares nothing mutable with h, nil for nil.
+func (h *Hold) Clone() *Hold {
+	if h == nil {
+		return nil
+	}
+	out := *h
+	out.Causes, out.Refused = slices.Clone(h.Causes), slices.Clone(h.Refused)
 	return &out
 }
 

@@ -9,6 +9,7 @@ package state
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"tidegate/hclspec/address"
@@ -125,6 +126,25 @@ type Sink struct {
 	// Revisions are delivered contents, newest first; number 0 is what was there before us.
 	Revisions []Revision         `json:"revisions,omitempty"`
 	Counters  map[string]Counter `json:"counters,omitempty"`
+	// Hold is set by a rollback, until it is released.
+	Hold *Hold `json:"hold,omitempty"`
+}
+
+// Hold keeps a sink from what it was rolled back from. While its block renders to that the
+// payload is wanted instead; anything else is delivered, and the hold goes on from there.
+type Hold struct {
+	Since    time.Time `json:"since"`
+	Revision int64     `json:"revision"`         // that is held
+	Payload  string    `json:"payload"`          // blob: its block
+	Causes   []Cause   `json:"causes,omitempty"` // without the blobs of their values
+	// Refused are the fingerprints of what was rolled back from, newest last. None of them is
+	// delivered again before the release.
+	Refused []string `json:"refused"`
+}
+
+// Refuses reports whether one of the fingerprints was rolled back from; "" never was.
+func (h *Hold) Refuses(fingerprints ...string) bool {
+	return h != nil && slices.ContainsFunc(fingerprints, func(f string) bool { return f != "" && slices.Contains(h.Refused, f) })
 }
 
 // Delivery is one value on its way to, or at, its target.
@@ -161,10 +181,13 @@ type Revision struct {
 	Number   int64     `json:"number"`
 	Time     time.Time `json:"time"`
 	Delivery string    `json:"delivery,omitempty"`
-	Cause    string    `json:"cause,omitempty"` // in words: "source.http.app at \"v2\""
+	Cause    string    `json:"cause,omitempty"`  // in words: "source.http.app at \"v2\""
+	Causes   []Cause   `json:"causes,omitempty"` // the same, without the blobs of their values
 	Size     int64     `json:"size"`
 	Hash     string    `json:"hash"`
-	Payload  string    `json:"payload,omitempty"` // blob; for revision 0 the bytes themselves
+	// Fingerprint is that of the delivery, "" for what was there before us.
+	Fingerprint string `json:"fingerprint,omitempty"`
+	Payload     string `json:"payload,omitempty"` // blob; for revision 0 the bytes themselves
 }
 
 // Output is the row of one output: its value at the last apply. The value is the blob named

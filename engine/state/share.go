@@ -60,8 +60,11 @@ func (s *Sink) share() {
 	}
 	for i := range s.Revisions {
 		r := &s.Revisions[i]
-		for _, t := range []*string{&r.Delivery, &r.Cause, &r.Hash, &r.Payload} {
+		for _, t := range []*string{&r.Delivery, &r.Cause, &r.Hash, &r.Payload, &r.Fingerprint} {
 			texts.text(t)
+		}
+		for i := range r.Causes {
+			texts.text(&r.Causes[i].Version)
 		}
 	}
 }

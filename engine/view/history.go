@@ -5,6 +5,7 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"tidegate/engine/plan"
 	"tidegate/engine/state"
 )
 
@@ -29,6 +30,17 @@ func History(w io.Writer, entries []state.Entry, s Style) error {
 			revision(e), size(e), dash(short(e.Hash)), dash(cause))
 	}
 	return table.Flush()
+}
+
+// Revisions shows the way from one revision of a sink to another.
+func Revisions(w io.Writer, c *plan.SinkChange, s Style) error {
+	p := newPage(w, s)
+	p.item(c.Action.Mark(), markColor(c.Action.Mark()), c.Address.String())
+	p.prose(6, "", "from: "+c.Reasons[0])
+	p.prose(6, "", "to:   "+c.Reasons[1])
+	p.attributes(c)
+	p.content(c)
+	return p.done()
 }
 
 // revision is a dash for entries that are about no content.

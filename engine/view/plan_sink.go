@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 func listedSinks(p *plan.Plan) []*plan.SinkChange {
 	var out []*plan.SinkChange
 	for _, c := range p.Sinks {
-		if c.Action != plan.NoOp || c.Wait != nil || leftAlone(c) || len(remarks(c.Checks)) > 0 {
+		if c.Action != plan.NoOp || c.Wait != nil || leftAlone(c) || c.HeldBy != nil || len(remarks(c.Checks)) > 0 {
 			out = append(out, c)
 		}
 	}
@@ -55,6 +56,9 @@ func sinkWords(c *plan.SinkChange) string {
 	if words == "" && leftAlone(c) {
 		return "has drifted and is left alone (on_drift is warn)"
 	}
+	if words == "" && c.HeldBy != nil {
+		return fmt.Sprintf("is held at revision %d", c.HeldBy.Revision)
+	}
 	if words == "" {
 		return "is unchanged"
 	}
@@ -79,6 +83,9 @@ func (p *page) sink(c *plan.SinkChange) {
 	}
 	for _, r := range c.Reasons {
 		p.prose(6, "", "reason: "+r)
+	}
+	if h := c.HeldBy; h != nil {
+		p.prose(6, "", fmt.Sprintf("held: at revision %d since %s, until its value is another one than what was rolled back from, or: tidegate rollback '%s' --release", h.Revision, moment(h.Since), c.Address))
 	}
 	if c.Wait != nil {
 		if c.Wait.Kind != plan.RejectedByOwn || !findings(c.Checks) {

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 
 	"tidegate/engine/plan"
 )
@@ -67,6 +68,9 @@ func noChanges(pl *plan.Plan, s plan.Summary) string {
 		return "There is nothing to destroy."
 	case pl.Selection != nil:
 		return "Every sink that is selected holds what the configuration and its sources say."
+	}
+	if slices.ContainsFunc(pl.Sinks, func(c *plan.SinkChange) bool { return c.HeldBy != nil }) {
+		return "Sinks that a rollback holds aside, every sink holds what the configuration and its sources say."
 	}
 	return "Every sink holds what the configuration and its sources say."
 }

@@ -27,6 +27,8 @@ import (
 //	POST /v1/pause    engine.Pause        {}
 //	POST /v1/resume   {"pattern": P}      {"resumed": N}
 //	POST /v1/approve  {"address": A}      {}
+//	POST /v1/rollback {"address": A, "to": N} {"revision": N}, N -1 for the one before
+//	POST /v1/release  {"address": A}      {}
 //	POST /v1/reload   {}                  {}
 //
 // What the daemon refuses is 422 with its reason in "error". Reading costs nothing but
@@ -158,6 +160,21 @@ func Control(d Daemon) http.Handler {
 		}
 		return struct{}{}, d.Approve(r.Context(), in.Address)
 	})
+	ask("POST /v1/rollback", func(r *http.Request) (any, error) {
+		var in rollbackRequest
+		if err := controlBody(r, &in); err != nil {
+			return nil, err
+		}
+		revision, err := d.Rollback(r.Context(), in.Address, in.To)
+		return rollbackAnswer{revision}, err
+	})
+	ask("POST /v1/release", func(r *http.Request) (any, error) {
+		var in approveRequest
+		if err := controlBody(r, &in); err != nil {
+			return nil, err
+		}
+		return struct{}{}, d.Release(r.Context(), in.Address)
+	})
 	ask("POST /v1/reload", func(r *http.Request) (any, error) { return struct{}{}, d.Reload(r.Context()) })
 	return mux
 }
@@ -171,6 +188,13 @@ type (
 	}
 	approveRequest struct {
 		Address address.Address `json:"address"`
+	}
+	rollbackRequest struct {
+		Address address.Address `json:"address"`
+		To      int64           `json:"to"`
+	}
+	rollbackAnswer struct {
+		Revision int64 `json:"revision"`
 	}
 )
 

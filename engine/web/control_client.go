@@ -87,6 +87,19 @@ func (c *Client) Approve(ctx context.Context, sink address.Address) error {
 	return c.call(ctx, http.MethodPost, "/v1/approve", approveRequest{sink}, nil)
 }
 
+// Rollback puts a revision of a sink back, engine.RevisionBefore for the one before, and returns
+// its number.
+func (c *Client) Rollback(ctx context.Context, sink address.Address, to int64) (int64, error) {
+	var out rollbackAnswer
+	err := c.call(ctx, http.MethodPost, "/v1/rollback", rollbackRequest{sink, to}, &out)
+	return out.Revision, err
+}
+
+// Release ends the hold of a rollback.
+func (c *Client) Release(ctx context.Context, sink address.Address) error {
+	return c.call(ctx, http.MethodPost, "/v1/release", approveRequest{sink}, nil)
+}
+
 // Reload has the configuration loaded now.
 func (c *Client) Reload(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/v1/reload", struct{}{}, nil)

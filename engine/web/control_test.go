@@ -72,11 +72,17 @@ func TestControl(t *testing.T) {
 	if err := c.Approve(ctx, keyed); err != nil || len(d.approved) != 1 || d.approved[0] != keyed {
 		t.Errorf("%v %v", err, d.approved)
 	}
+	if n, err := c.Rollback(ctx, keyed, engine.RevisionBefore); err != nil || n != 9 || len(d.rolledBack) != 1 || d.rolledBack[0] != keyed {
+		t.Errorf("%v %d %v", err, n, d.rolledBack)
+	}
+	if err := c.Release(ctx, keyed); err != nil || len(d.released) != 1 || d.released[0] != keyed {
+		t.Errorf("%v %v", err, d.released)
+	}
 	if err := c.Reload(ctx); err != nil || d.reloads != 1 {
 		t.Errorf("%v %d", err, d.reloads)
 	}
 	d.set(func(f *fakeDaemon) { f.refuse = errors.New("main.hcl:3: there is no kind \"fil\"") })
-	for what, err := range map[string]error{"reload": c.Reload(ctx), "approve": c.Approve(ctx, keyed), "pause": c.Pause(ctx, p)} {
+	for what, err := range map[string]error{"reload": c.Reload(ctx), "approve": c.Approve(ctx, keyed), "release": c.Release(ctx, keyed), "pause": c.Pause(ctx, p)} {
 		if err == nil || err.Error() != `main.hcl:3: there is no kind "fil"` {
 			t.Errorf("%s: %v", what, err)
 		}

@@ -38,6 +38,11 @@ type Daemon interface {
 	Resume(ctx context.Context, pattern string) (int, error)
 	// Approve lets the target of a removed sink be deleted.
 	Approve(ctx context.Context, sink address.Address) error
+	// Rollback puts a revision of a sink back and holds it, engine.RevisionBefore for the one
+	// before, and returns its number.
+	Rollback(ctx context.Context, sink address.Address, to int64) (int64, error)
+	// Release ends the hold of a rollback.
+	Release(ctx context.Context, sink address.Address) error
 	// Reload loads the configuration now; an error means that the old one goes on.
 	Reload(ctx context.Context) error
 }

@@ -22,23 +22,24 @@ import (
 
 // fakeDaemon keeps what it is given. Nothing of it is durable.
 type fakeDaemon struct {
-	mutex     sync.Mutex
-	receivers *engine.Receivers
-	pushes    []engine.Pushed
-	notified  []address.Address
-	answer    func(context.Context, engine.Pushed) engine.PushResult // nil: accepted
-	status    *engine.Status
-	asked     int // for its status
-	statusErr error
-	history   []state.Entry
-	historyOf address.Address
-	limit     int
-	ready     bool
-	readers   map[chan engine.Event]bool
-	paused    []engine.Pause
-	approved  []address.Address
-	reloads   int
-	refuse    error // of what steers
+	mutex                sync.Mutex
+	receivers            *engine.Receivers
+	pushes               []engine.Pushed
+	notified             []address.Address
+	answer               func(context.Context, engine.Pushed) engine.PushResult // nil: accepted
+	status               *engine.Status
+	asked                int // for its status
+	statusErr            error
+	history              []state.Entry
+	historyOf            address.Address
+	limit                int
+	ready                bool
+	readers              map[chan engine.Event]bool
+	paused               []engine.Pause
+	approved             []address.Address
+	rolledBack, released []address.Address
+	reloads              int
+	refuse               error // of what steers
 }
 
 func (f *fakeDaemon) Status(context.Context) (*engine.Status, error) {
@@ -138,6 +139,20 @@ func (f *fakeDaemon) Resume(_ context.Context, pattern string) (int, error) {
 		}
 	}
 	return n, f.refuse
+}
+
+func (f *fakeDaemon) Rollback(_ context.Context, a address.Address, to int64) (int64, error) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.rolledBack = append(f.rolledBack, a)
+	return to + 10, f.refuse
+}
+
+func (f *fakeDaemon) Release(_ context.Context, a address.Address) error {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.released = append(f.released, a)
+	return f.refuse
 }
 
 func (f *fakeDaemon) Approve(_ context.Context, a address.Address) error {
