@@ -164,4 +164,14 @@ func TestAStandInTakesThePlaceOfAnInstance(t *testing.T) {
 	if kind.Schema != k.Schema || kind.instead != nil {
 		t.Error("the kind itself was changed")
 	}
+	over := k.StandIn(func(first any, _ cty.Value, _ Env) any {
+		if first != any(instead) {
+			t.Errorf("the second stand-in is made of %T", first)
+		}
+		return first
+	})
+	c, _ = over.Configure(values, nil)
+	if _, diags := c.Sink(Env{Address: "sink.test.a"}); diags.HasErrors() {
+		t.Error(diags)
+	}
 }

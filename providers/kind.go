@@ -58,9 +58,15 @@ func (e Env) IsSensitive(attribute string) bool {
 // instead makes of the real ones: of a real instance, which was built and is not used unless
 // instead does, the block's values, marked, and the environment. It must answer an instance
 // of the same block type. Configurations are tried out in this way without touching anything.
+// The stand-in of a stand-in takes the first one for real.
 func (k *Kind) StandIn(instead func(real any, values cty.Value, env Env) any) *Kind {
 	out := *k
 	out.instead = instead
+	if first := k.instead; first != nil {
+		out.instead = func(real any, values cty.Value, env Env) any {
+			return instead(first(real, values, env), values, env)
+		}
+	}
 	return &out
 }
 

@@ -61,7 +61,7 @@ func (a *app) test(cmd *cobra.Command, f *testFlags, dir string) error {
 	var show func(scenario.Event)
 	opts := scenario.Options{
 		Engine: a.options(cmd, &f.configFlags, dir), Directory: f.directory, Filter: f.filter,
-		Plans: f.verbose && !f.json, Events: func(e scenario.Event) { show(e) },
+		Plans: f.verbose, Events: func(e scenario.Event) { show(e) },
 	}
 	stream := a.stream()
 	if f.json {

@@ -15,7 +15,8 @@ import (
 // File is one file of tests. Its runs share one world, in their order: what one has applied,
 // the next one finds.
 type File struct {
-	Name string // as it was found, for messages
+	Name string // relative to the directory of the configuration
+	Path string // as it is opened
 	Runs []*Run
 
 	setting
@@ -97,7 +98,7 @@ var runSchema = &hcl.BodySchema{
 
 // read parses one file of tests and holds it against the configuration that it is about.
 func read(path, name string, spec *hclspec.Spec) (*File, hcl.Diagnostics) {
-	f := &File{Name: name}
+	f := &File{Name: name, Path: path}
 	body, content, diags := hclspec.ReadTestFile(path)
 	f.content = content
 	if body == nil {

@@ -378,3 +378,58 @@ func TestExpectedFailures(t *testing.T) {
 		})
 	}
 }
+
+// A fallback stands in as it does in earnest, and the formats of texts are those of the source.
+func TestTheRestOfASourceIsReal(t *testing.T) {
+	passes(t, "main.hcl", `
+source "http" "app" {
+  url      = "https://config.example.com/app.yaml"
+  fallback = { a = 0 }
+}
+source "http" "text" {
+  url       = "https://config.example.com/text"
+  decode    = "text"
+  max_bytes = 10
+}
+source "http" "typed" { url = "https://config.example.com/typed" }
+sink "file" "app" {
+  path    = "out"
+  content = "${source.http.app.value.a} ${source.http.app.text}"
+}
+`, "app.test.hcl", `
+mock "source.http.app" { error = "status 503" }
+mock "source.http.text" { value = "hello" }
+mock "source.http.typed" {
+  text         = "b: 1"
+  content_type = "application/yaml"
+}
+
+run "fallback" {
+  assert {
+    condition     = plan.sources["source.http.app"].standing == "fallback" && plan.sinks["sink.file.app"].content == "0 {\"a\":0}"
+    error_message = "got ${plan.sources["source.http.app"].standing}."
+  }
+  assert {
+    condition     = plan.sources["source.http.text"].value == "hello" && plan.sources["source.http.typed"].value == { b = 1 }
+    error_message = "got ${jsonencode(plan.sources)}."
+  }
+}
+run "yaml" {
+  mock "source.http.app" { text = "a: 1 # one\n" }
+  mock "source.http.text" { value = "more than ten" }
+  mock "source.http.typed" {
+    text         = "<html>"
+    content_type = "text/html"
+  }
+  assert {
+    condition     = plan.sinks["sink.file.app"].content == "1 a: 1 # one\n"
+    error_message = "got ${plan.sinks["sink.file.app"].content}."
+  }
+  expect_failures = [source.http.text, source.http.typed]
+}
+run "duplicate keys" {
+  mock "source.http.app" { text = "{\"a\": 1, \"a\": 2}" }
+  expect_failures = [source.http.app]
+}
+`)
+}

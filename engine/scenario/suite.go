@@ -193,7 +193,7 @@ func filterError(detail string, args ...any) *hcl.Diagnostic {
 }
 
 func matches(pattern string, f *File, r *Run) bool {
-	for _, name := range []string{f.Name, path.Base(f.Name), r.Name, f.Name + "/" + r.Name} {
+	for _, name := range []string{f.Name, path.Base(f.Name), filepath.ToSlash(f.Path), r.Name, f.Name + "/" + r.Name} {
 		if ok, _ := path.Match(pattern, name); ok || pattern == name {
 			return true
 		}

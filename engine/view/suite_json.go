@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"fmt"
 
 	"tidegate/engine/scenario"
@@ -48,6 +49,12 @@ func (s *Stream) testRun(r *scenario.RunResult, src Sources) {
 	s.line("info", "test_run", fmt.Sprintf("  run %q... %s", r.Run.Name, r.Status), place(fields{"test_run": fields{
 		"path": r.File.Name, "run": r.Run.Name, "progress": "complete", "status": string(r.Status), "elapsed": r.Elapsed.Milliseconds(),
 	}}))
+	if r.Plan != nil {
+		var b bytes.Buffer
+		if err := PlanJSON(&b, r.Plan, nil, src); err == nil {
+			s.line("info", "test_plan", "-verbose flag enabled, printing plan", place(fields{"test_plan": rawJSON(b.Bytes())}))
+		}
+	}
 	for _, d := range SortDiagnostics(r.Diagnostics) {
 		s.line("error", "diagnostic", "Error: "+d.Summary, place(fields{"diagnostic": diagnosticOf(d, src)}))
 	}
