@@ -80,10 +80,10 @@ func (k *courier) attempts(ctx, work context.Context, c *plan.SinkChange, sink p
 			return outcome{change: c, attempts: n}
 		}
 		class, after := providers.Classify(err)
-		unknown, contested := errors.Is(err, providers.ErrOutcomeUnknown), errors.Is(err, providers.ErrOtherWriter)
+		unknown, contested, gone := errors.Is(err, providers.ErrOutcomeUnknown), errors.Is(err, providers.ErrOtherWriter), errors.Is(err, providers.ErrGone)
 		err = errors.New(k.redact.text(err.Error()))
 		wait := retry.Wait(n, after)
-		failed := outcome{change: c, err: err, attempts: n, unknown: unknown, contested: contested, class: class, after: after}
+		failed := outcome{change: c, err: err, attempts: n, unknown: unknown, contested: contested, class: class, after: after, gone: gone}
 		if class == providers.ClassPermanent || n >= retry.Attempts || after > c.Retry.Max {
 			return failed
 		}

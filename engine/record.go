@@ -37,6 +37,7 @@ type outcome struct {
 	parked    bool // it was not tried, because the apply was interrupted
 	contested bool // somebody else writes the target too
 	unknown   bool // nobody knows whether the target was changed
+	gone      bool // the target says that it never takes this
 	class     providers.Class
 	after     time.Duration // what the target asked for before the next try
 }
@@ -246,6 +247,7 @@ func (r *recorder) acknowledge(c *plan.SinkChange, o outcome, b *state.Batch) {
 	row := r.row(c)
 	d := *row.Pending
 	d.At, d.Unknown, d.Error, d.Attempts, d.Adopted = r.now(), false, "", d.Attempts+o.attempts, false
+	d.Failures, d.RetryAt, d.Gone, d.AtStart, d.Block = 0, time.Time{}, false, false, ""
 	row.Acknowledged, row.Pending = &d, nil
 	row.Writes++
 	action := string(c.Action)

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"tidegate/engine/plan"
 	"tidegate/providers"
 )
 
@@ -67,14 +66,4 @@ func (it *sinkItem) noteWriter(now time.Time) {
 	if len(it.repairs) >= fightRepairs {
 		it.repairs, it.calmAt = nil, now.Add(fightPause)
 	}
-}
-
-// supersedes reports whether newer content need not wait for the time at which the failed one
-// is tried again: the target may well take it. A target that takes nothing is spared.
-func (d *Daemon) supersedes(it *sinkItem, c *plan.SinkChange) bool {
-	row := d.ledger.Sinks[it.addr]
-	if row == nil || row.Pending == nil || c.Delivery == nil || row.Pending.Fingerprint == c.Delivery.Fingerprint {
-		return false
-	}
-	return it.class == providers.ClassPermanent || it.failures < newerTries
 }

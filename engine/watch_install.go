@@ -47,6 +47,7 @@ func (d *Daemon) install(keep func(old, now *node) bool) (ev Reloaded) {
 			case it == nil:
 				it = &sinkItem{addr: n.addr, node: n, state: StateWaiting}
 				d.sinks[n.addr] = it
+				d.recallTries(it)
 				ev.Added++
 				touched = append(touched, it)
 			case keep != nil && keep(it.node, n) && !it.removed:
@@ -59,6 +60,7 @@ func (d *Daemon) install(keep func(old, now *node) bool) (ev Reloaded) {
 					ev.Changed++
 				}
 				it.node, it.removed, it.approved = n, false, false
+				it.tryAnew()
 				delete(d.approvals, n.addr)
 				touched = append(touched, it)
 			}

@@ -59,7 +59,9 @@ type sinkItem struct {
 	due     time.Time // of settling
 	quiet   bool      // its inputs have settled, and it waits for another sink
 
-	failures int // in a row
+	failures int  // in a row
+	recalled bool // they are of before the start
+	atStart  bool // it may be tried at once for that
 	class    providers.Class
 	retryAt  time.Time
 	limitAt  time.Time
@@ -83,9 +85,6 @@ func (it *sinkItem) busy() bool { return it.phase != idle || it.dirty }
 
 // Times of sinks.
 const (
-	retryFirst   = time.Second // after a failed delivery, with all its attempts; it doubles
-	retryLongest = 5 * time.Minute
-	newerTries   = 3 // failures in a row after which newer content waits for its turn too
 	fightRepairs = 5 // within fightWindow are a fight with another writer
 	fightWindow  = time.Minute
 	fightPause   = 10 * time.Minute
@@ -239,7 +238,7 @@ func (d *Daemon) decided(it *sinkItem, x *decision) {
 		return
 	}
 	if x.err != nil {
-		d.sinkFailed(it, x.err.Error())
+		d.sinkFailed(it, x.err.Error(), it.nextTry(0))
 		d.settled(it)
 		return
 	}
@@ -352,9 +351,7 @@ func (d *Daemon) withheld(it *sinkItem, c *plan.SinkChange) bool {
 		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: it.addr.String() + " is changed by another writer again and again"}
 		d.sinkState(it, StateFighting, fmt.Sprintf("another writer keeps changing %s; it is left alone until %s", it.target, it.calmAt.Format(time.RFC3339)), it.calmAt)
 		return true
-	case now.Before(it.retryAt) && !d.supersedes(it, c):
-		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: fmt.Sprintf("%s failed: %s", it.addr, it.lastError)}
-		d.sinkState(it, StateFailed, it.lastError, it.retryAt)
+	case d.mustWait(it, c):
 		return true
 	}
 	rec := recorder{ledger: d.ledger, limits: d.limitsOf(it.addr, it.node.limits)}
@@ -424,6 +421,7 @@ func (d *Daemon) dispatch(it *sinkItem, x *decision) {
 	it.before = nil
 	if c.Action != plan.Delete {
 		it.before = rec.intend(c, b)
+		d.beginTry(it)
 	}
 	d.record(b)
 	it.phase = committing
@@ -468,7 +466,14 @@ func (d *Daemon) outcome(it *sinkItem, o outcome) {
 	if errors.As(o.err, &moved) {
 		o.parked = true // nothing was touched: what is there now is looked at first
 	}
+	if o.gone {
+		o.err = fmt.Errorf("%w; it is not sent again until its content or its block changes", o.err)
+	}
 	rec.record(o, b)
+	var again time.Time
+	if o.err != nil && !o.parked {
+		again = d.endTry(it, o)
+	}
 	d.record(b)
 	it.phase = committing
 	c := o.change
@@ -484,7 +489,7 @@ func (d *Daemon) outcome(it *sinkItem, o outcome) {
 		case o.err != nil:
 			d.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Repair: c.Repair, Err: o.err.Error(), Elapsed: o.elapsed})
 			it.class = o.class
-			d.deliveryFailed(it, o)
+			d.deliveryFailed(it, o, again)
 		default:
 			d.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Repair: c.Repair, Elapsed: o.elapsed})
 			d.delivered(it, c, o.elapsed)
@@ -495,7 +500,8 @@ func (d *Daemon) outcome(it *sinkItem, o outcome) {
 func (d *Daemon) delivered(it *sinkItem, c *plan.SinkChange, _ time.Duration) {
 	it.phase = idle
 	it.change, it.redact, it.before = nil, nil, nil
-	it.failures, it.retryAt, it.lastError = 0, time.Time{}, ""
+	it.tryAnew()
+	it.lastError = ""
 	it.wanted, it.waiting = plan.NoOp, nil
 	it.deliveries++
 	if c.Repair {
@@ -516,10 +522,10 @@ func (d *Daemon) delivered(it *sinkItem, c *plan.SinkChange, _ time.Duration) {
 	d.settled(it)
 }
 
-func (d *Daemon) deliveryFailed(it *sinkItem, o outcome) {
+func (d *Daemon) deliveryFailed(it *sinkItem, o outcome, again time.Time) {
 	it.phase = idle
 	it.change, it.redact, it.before = nil, nil, nil
-	d.sinkFailed(it, o.err.Error())
+	d.sinkFailed(it, o.err.Error(), again)
 	if o.contested {
 		it.noteWriter(time.Now())
 		if o.change.Repair {
@@ -527,31 +533,8 @@ func (d *Daemon) deliveryFailed(it *sinkItem, o outcome) {
 			it.dirty, it.drift = true, true
 		}
 	}
-	if o.after > 0 {
-		it.retryAt = later(it.retryAt, time.Now().Add(min(o.after, time.Hour)))
-	}
 	d.wakeUsers(it.addr, causeUpstream)
 	d.settled(it)
-}
-
-// sinkFailed notes a failure and when it is tried again.
-func (d *Daemon) sinkFailed(it *sinkItem, reason string) {
-	it.failures++
-	it.errorsSeen++
-	it.lastError, it.lastErrorTime = reason, time.Now()
-	wait := min(retryLongest, retryFirst<<min(it.failures-1, 20))
-	wait = wait/2 + time.Duration(rand.Int64N(int64(wait/2)))
-	it.retryAt = time.Now().Add(wait)
-	it.wanted = plan.Update
-	it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: fmt.Sprintf("%s failed: %s", it.addr, reason)}
-	d.sinkState(it, StateFailed, reason, it.retryAt)
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // settled ends one round for a sink: it goes again if something moved meanwhile, else those

@@ -33,6 +33,10 @@ func (e *classified) Unwrap() error { return e.err }
 // ErrOtherWriter is in the error of a Write whose target somebody else keeps writing.
 var ErrOtherWriter = errors.New("another program writes it too")
 
+// ErrGone is in the error of a Write whose target says that it never takes this delivery: it is
+// not sent again until its content or its block changes.
+var ErrGone = errors.New("it is gone for good")
+
 // Temporary marks an error as one that may pass by itself.
 func Temporary(err error) error { return &classified{err: err, class: ClassTemporary} }
 

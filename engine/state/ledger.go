@@ -159,6 +159,14 @@ type Delivery struct {
 	Unknown bool `json:"unknown,omitempty"`
 	Adopted bool `json:"adopted,omitempty"` // the target already held the value
 	Repair  bool `json:"repair,omitempty"`  // restores an acknowledged value
+	// Failures counts those in a row of the sink, of an open intent that a daemon tries again.
+	// That is due at RetryAt; never where Gone is set. Both are about the block that Block
+	// identifies: another one is tried at once.
+	Failures int       `json:"failures,omitempty"`
+	RetryAt  time.Time `json:"retry_at,omitzero"`
+	Gone     bool      `json:"gone,omitempty"`     // its target says that it takes this never more
+	AtStart  bool      `json:"at_start,omitempty"` // tried before it was due, since the daemon was started
+	Block    string    `json:"block,omitempty"`
 	// Payload names the blob with the block as it was applied (see Payload).
 	Payload string `json:"payload"`
 	// Causes are the versions of the sources the value was made from, with the blob of each.

@@ -125,7 +125,11 @@ func TestFaultP5WaitAndGone(t *testing.T) {
 			}
 		}
 	}
-	providertest.WantError(t, newSink(t, record(t, status(410)).URL).Write(t.Context(), delivery), providers.ClassPermanent, "status 410 Gone", "gone for good")
+	gone := newSink(t, record(t, status(410)).URL).Write(t.Context(), delivery)
+	providertest.WantError(t, gone, providers.ClassPermanent, "status 410 Gone", "gone for good")
+	if !errors.Is(gone, providers.ErrGone) || errors.Is(newSink(t, record(t, status(404)).URL).Write(t.Context(), delivery), providers.ErrGone) {
+		t.Error("410 alone says that a delivery is never taken")
+	}
 }
 
 func TestFaultP6RedirectsAreNotFollowed(t *testing.T) {

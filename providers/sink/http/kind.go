@@ -21,7 +21,8 @@ newer content. A receiver that remembers the keys it has seen can drop repetitio
 once. Any 2xx acknowledges it, or only the statuses in success_codes. After a timeout or a broken connection it is
 unknown whether the server acted, and the request is repeated with the same key.
 
-400, 409, 422 and other 4xx are final for this content; 408, 425, 429 and 5xx are tried again, no sooner than
+400, 409, 422 and other 4xx are final for this content, and after a 410 apply --watch does not send it again until the
+content or the block changes; 408, 425, 429 and 5xx are tried again, no sooner than
 Retry-After says, at most an hour. Redirects are not followed. The target cannot be read back, so there is no drift,
 and on_destroy = "delete" is not possible.
 

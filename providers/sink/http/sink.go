@@ -125,11 +125,19 @@ func (s *sink) failure(resp *http.Response, d providers.Delivery) error {
 		text += ": " + answer
 	}
 	err := errors.New(text)
+	if code == http.StatusGone {
+		err = &goneError{err}
+	}
 	if code < 300 || httpclient.IsTemporary(code) {
 		return httpclient.Wait(err, resp)
 	}
 	return providers.Permanent(err)
 }
+
+// goneError says that a server takes this request never more.
+type goneError struct{ error }
+
+func (*goneError) Is(target error) bool { return target == providers.ErrGone }
 
 // redactor removes our own credentials, which servers like to repeat ("bad token ..."),
 // and then whatever the engine knows to be secret.
