@@ -37,9 +37,9 @@ func economise(e *engine.Engine) {
 func settleIn(ready bool) {
 	if os.Getenv("GOGC") == "" {
 		if ready {
-			debug.SetGCPercent(leastGarbage)
+			collecting.at(leastGarbage)
 		} else {
-			debug.SetGCPercent(fewGarbage)
+			collecting.at(fewGarbage)
 		}
 	}
 	debug.FreeOSMemory()
