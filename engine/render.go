@@ -56,6 +56,7 @@ func (o *observer) render(ctx context.Context, n *node) *rendered {
 		return r
 	}
 	o.wanted(n, ev, r)
+	r.Filled = o.filledLater(n)
 	o.awaited(n, r)
 	o.causes(n, r)
 	ev = o.held(ctx, n, ev, r)
@@ -79,6 +80,18 @@ func (o *observer) evaluatedSink(n *node) (*evaluated, hcl.Diagnostics) {
 		return nil, diags
 	}
 	return o.prog.instance(n, v)
+}
+
+// filledLater names what is not known before the delivery. A daemon shows it to nobody.
+func (o *observer) filledLater(n *node) []string {
+	if !n.usesDelivery || o.scene != nil {
+		return nil
+	}
+	v, diags := o.prog.evaluate(n, o.values, map[string]cty.Value{"delivery": cty.DynamicVal})
+	if diags.HasErrors() {
+		return nil
+	}
+	return plan.UnknownPaths(v)
 }
 
 func (r *rendered) policies(s *providers.SinkSettings) {

@@ -67,7 +67,11 @@ func (o *observer) take(l *look, n *node, s *providers.SourceSettings, snap prov
 		err = errors.New("it cannot be decoded; it is sensitive, so what is wrong is not shown")
 	}
 	if err == nil {
-		fresh.Key, err = decode.Key(value, o.ignored(n))
+		ignored := o.ignored(n)
+		fresh.Key, err = decode.Key(value, ignored)
+		if o.scene == nil { // a daemon shows nobody what changes
+			l.Ignored = ignored
+		}
 	}
 	if err != nil {
 		l.Err = err.Error()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"tidegate/engine/diff"
 	"tidegate/engine/state"
 )
 
@@ -117,7 +118,7 @@ func sourceChange(o *SourceObservation, c Choice, row *state.Source, now time.Ti
 	}
 	if o.Fresh != nil && o.Value != cty.NilVal && (c.Read || c.Problem == Rejected || c.Problem == Limited) {
 		out.Version = o.Fresh.Version
-		out.Changes = ValueChanges(o.Accepted, o.Value)
+		out.Changes = sourceChanges(o)
 		if c.Problem != NoProblem {
 			out.After = Of(o.Value)
 		}
@@ -126,6 +127,9 @@ func sourceChange(o *SourceObservation, c Choice, row *state.Source, now time.Ti
 		out.Action = Read
 	} else if o.Fresh != nil && current != nil && o.Fresh.Key == current.Key && o.Fresh.Blob != current.Blob {
 		out.FormatOnly = true
+		if len(o.Ignored) > 0 && o.Value != cty.NilVal && o.Accepted != cty.NilVal {
+			out.Changes = sourceChanges(o)
+		}
 	}
 	// What was sent is used up once it was accepted or refused. Where nobody could tell, it stays.
 	out.Pushed = o.Pushed && (c.Problem == NoProblem || c.Problem == Rejected || c.Problem == Failed && o.Unusable)
@@ -135,6 +139,12 @@ func sourceChange(o *SourceObservation, c Choice, row *state.Source, now time.Ti
 		out.Row.Counters = limits.passes[o.Address]
 	}
 	return out
+}
+
+// sourceChanges lists what the candidate changes, and which of it does not count.
+func sourceChanges(o *SourceObservation) []ValueChange {
+	changes := diff.Values(o.Accepted, o.Value)
+	return markVolatile(shownChanges(changes), changes, o.Ignored)
 }
 
 // sourceRow returns the row as it should be after this look, nil if it need not be written.

@@ -178,7 +178,7 @@ func (c *Computation) decide(o *SinkObservation) *deciding {
 	d.acknowledged()
 	d.out = &SinkChange{
 		Address: o.Address, Kind: o.Kind, Target: o.Target, Action: NoOp, Wanted: NoOp,
-		Checks: o.Checks, Limits: o.Limits, Retry: o.Retry, Sensitive: d.hidden, FilledLater: o.FilledLater,
+		Checks: o.Checks, Limits: o.Limits, Retry: o.Retry, Sensitive: d.hidden, FilledLater: o.FilledLater, Filled: o.Filled,
 		Revision: d.row.Revision, ObservedHash: o.HeldHash, Before: d.before(), After: Of(o.Values), Size: o.Size,
 		HeldBy: o.HeldBy,
 	}

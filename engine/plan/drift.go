@@ -65,7 +65,7 @@ func (c *Computation) repairMeanwhile(d *deciding) {
 	out.Payload = d.Last.Payload
 	out.After = Of(d.Last.Values)
 	out.Size = int64(len(d.Last.Content))
-	out.FilledLater = false
+	out.FilledLater, out.Filled = false, nil
 	if !d.hidden {
 		lines := diff.LineDiff(d.Held, d.Last.Content, contextLines)
 		out.Lines, out.Keys = &lines, d.keyDiff(d.Held, d.Last.Content)

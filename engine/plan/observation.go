@@ -51,6 +51,9 @@ type SourceObservation struct {
 	Rejected  bool            // the value (fresh, or stored and judged again) was refused
 	Checks    []Check
 
+	// Ignored are the places of a value whose changes do not count, where they are to be shown.
+	Ignored []decode.Path
+
 	Accepted     cty.Value // the accepted value, NilVal if none or not readable
 	Value        cty.Value // the fresh value, NilVal if it could not be decoded
 	Fallback     cty.Value // NilVal if there is none
@@ -89,7 +92,8 @@ type SinkObservation struct {
 	Size        int64 // of the content
 	Sensitive   bool
 	FilledLater bool
-	Fallback    bool // made from the fallback of some source
+	Filled      []string // what is filled in then
+	Fallback    bool     // made from the fallback of some source
 	// HeldBy is set where all of this is of a revision that was put back.
 	HeldBy *state.Hold
 

@@ -142,6 +142,9 @@ type ValueChange struct {
 	Before    Value  `json:"before"`
 	After     Value  `json:"after"`
 	Sensitive bool   `json:"sensitive,omitempty"`
+	// Volatile is a place whose value does not count: ignored by a detector, or filled in at
+	// each delivery.
+	Volatile bool `json:"volatile,omitempty"`
 }
 
 // KeyDiff compares two documents key by key, whatever order and layout they are written in.
@@ -204,10 +207,12 @@ type SinkChange struct {
 	Lines   *diff.Lines     `json:"lines,omitempty"` // of the content, nil where it is opaque or sensitive
 	Keys    *KeyDiff        `json:"keys,omitempty"`  // of the content, nil where it has none to compare
 	// ContentChanged says whether a sensitive content changed, which is all that is shown of it.
-	ContentChanged bool    `json:"content_changed,omitempty"`
-	Sensitive      bool    `json:"sensitive,omitempty"`
-	FilledLater    bool    `json:"filled_at_delivery,omitempty"` // uses delivery.*
-	Checks         []Check `json:"checks,omitempty"`
+	ContentChanged bool `json:"content_changed,omitempty"`
+	Sensitive      bool `json:"sensitive,omitempty"`
+	FilledLater    bool `json:"filled_at_delivery,omitempty"` // uses delivery.*
+	// Filled are the attributes, and parts of them, that use it.
+	Filled []string `json:"filled,omitempty"`
+	Checks []Check  `json:"checks,omitempty"`
 
 	DependsOn []address.Address `json:"depends_on,omitempty"` // sinks that are delivered before
 	Limits    []string          `json:"limits,omitempty"`     // rate limits asked again at dispatch

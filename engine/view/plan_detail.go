@@ -109,7 +109,7 @@ func (d *detail) sink(c *plan.SinkChange) {
 	if text := driftRemark(c); text != "" {
 		d.fact("drift", text)
 	}
-	if c.FilledLater {
+	if c.FilledLater && len(c.Filled) == 0 {
 		d.say("`delivery.*` is filled at delivery")
 	}
 	if contentShown(c) && c.Sensitive {
@@ -216,12 +216,12 @@ func changeLines(ch plan.ValueChange) []string {
 	if path == "" {
 		path = "value"
 	}
-	before, after := path+": "+inline(ch.Before.Value), path+": "+inline(ch.After.Value)
+	before, after := path+": "+inline(ch.Before.Value), path+": "+afterOf(ch)
 	switch {
 	case ch.Action == diff.ActionAdd:
 		return []string{"+ " + after}
 	case ch.Action == diff.ActionRemove:
-		return []string{"- " + before}
+		return []string{"- " + before + volatileNote(ch)}
 	case ch.Sensitive:
 		return []string{"! " + path + ": (sensitive value, changed)"}
 	}

@@ -224,7 +224,7 @@ func sinkAfter(c *plan.SinkChange) plan.Value {
 	if c.Action == plan.Delete || c.Action == plan.Forget {
 		return plan.Value{}
 	}
-	return c.After
+	return c.Shown()
 }
 
 // driftJSON describes what somebody else did as Terraform does: from what was delivered to

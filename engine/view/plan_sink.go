@@ -98,7 +98,7 @@ func (p *page) sink(c *plan.SinkChange) {
 	p.drift(c)
 	p.attributes(c)
 	p.content(c)
-	if c.FilledLater {
+	if c.FilledLater && len(c.Filled) == 0 {
 		p.prose(6, "", "delivery.* is filled at delivery")
 	}
 	p.checks(c.Address.Type, c.Checks)
@@ -165,13 +165,15 @@ func changedAttributes(c *plan.SinkChange) []plan.ValueChange {
 	if c.Before.IsAbsent() {
 		before = cty.EmptyObjectVal
 	}
-	for _, ch := range wholeCommand(plan.ValueChanges(before, c.After.Value), before, c.After.Value) {
+	after := c.Shown().Value
+	for _, ch := range wholeCommand(plan.ValueChanges(before, after), before, after) {
 		name, _, _ := strings.Cut(ch.Path, ".")
 		name, _, _ = strings.Cut(name, "[")
 		hidden := slices.Contains(contentNames, name) && (c.Lines != nil || c.Sensitive || !c.Wanted.Delivers())
 		if hidden || name == "precondition" || nullAdd(ch) || repeatsTarget(c, ch) {
 			continue
 		}
+		ch.Volatile = c.FilledLater && !ch.After.IsAbsent() && !ch.After.IsWhollyKnown()
 		out = append(out, ch)
 	}
 	return out

@@ -71,6 +71,8 @@ func sourceWords(c *plan.SourceChange) string {
 	switch {
 	case c.Action == plan.Read:
 		return "has a new value to accept"
+	case c.FormatOnly && len(c.Changes) > 0:
+		return "differs only in what its detectors ignore"
 	case c.FormatOnly:
 		return "is written differently and means the same"
 	}
@@ -152,12 +154,12 @@ func (p *page) valueChange(indent int, ch plan.ValueChange) {
 	if path == "" {
 		path = "value"
 	}
-	before, after := inline(ch.Before.Value), inline(ch.After.Value)
+	before, after := inline(ch.Before.Value), afterOf(ch)
 	switch {
 	case ch.Action == diff.ActionAdd:
 		p.prose(indent, green, "+ "+path+": "+after)
 	case ch.Action == diff.ActionRemove:
-		p.prose(indent, red, "- "+path+": "+before)
+		p.prose(indent, red, "- "+path+": "+before+volatileNote(ch))
 	case ch.Sensitive:
 		p.prose(indent, yellow, "~ "+path+": (sensitive value, changed)")
 	default:

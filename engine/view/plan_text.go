@@ -2,6 +2,7 @@ package view
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"tidegate/engine/plan"
@@ -46,7 +47,11 @@ func (p *page) legend(pl *plan.Plan, sources []*plan.SourceChange, sinks []*plan
 	if len(pl.ForgetSources) > 0 {
 		used[plan.Forget.Mark()] = true
 	}
-	p.text(0, "Tidegate compared the configuration, its sources and its sinks. The signs mean:")
+	text := "Tidegate compared the configuration, its sources and its sinks."
+	if slices.ContainsFunc(marks, func(m legendMark) bool { return used[m.sign] }) {
+		text += " The signs mean:"
+	}
+	p.text(0, text)
 	for _, m := range marks {
 		if used[m.sign] {
 			sign := m.sign
@@ -59,8 +64,10 @@ func (p *page) legend(pl *plan.Plan, sources []*plan.SourceChange, sinks []*plan
 	p.blank()
 }
 
+type legendMark struct{ sign, color, meaning string }
+
 // marks are all signs that stand before an item.
-var marks = []struct{ sign, color, meaning string }{
+var marks = []legendMark{
 	{plan.Read.Mark(), cyan, "accept a value"},
 	{plan.Create.Mark(), green, "create"},
 	{plan.Update.Mark(), yellow, "update in place"},

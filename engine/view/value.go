@@ -6,6 +6,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"tidegate/engine/plan"
 	"tidegate/hclspec/mark"
 )
 
@@ -13,20 +14,48 @@ import (
 const (
 	unknown = "(known after apply)"
 	nothing = "(nothing)"
+	filled  = "(filled at delivery)"
 )
+
+// afterOf writes what a place will hold, and says where that does not count.
+func afterOf(ch plan.ValueChange) string {
+	v := ch.After.Value
+	switch {
+	case !ch.Volatile:
+		return inline(v)
+	case v != cty.NilVal && !v.IsWhollyKnown():
+		return inlineWith(v, filled)
+	}
+	return inline(v) + volatileNote(ch)
+}
+
+// volatileNote says of a place that its detector ignores it.
+func volatileNote(ch plan.ValueChange) string {
+	if ch.Volatile {
+		return " (volatile: ignored)"
+	}
+	return ""
+}
 
 // inlineLimit bounds a value within a line, in columns.
 const inlineLimit = 160
 
 // inline writes a value on one line.
-func inline(v cty.Value) string {
+func inline(v cty.Value) string { return inlineWith(v, unknown) }
+
+// inlineWith writes a value with a word in place of what is unknown.
+func inlineWith(v cty.Value, word string) string {
 	var b strings.Builder
-	writeInline(&b, v)
+	writeInline(&b, v, word)
 	return cut(b.String(), inlineLimit)
 }
 
-func writeInline(b *strings.Builder, v cty.Value) {
+func writeInline(b *strings.Builder, v cty.Value, word string) {
 	if b.Len() > 8*inlineLimit { // it will be cut
+		return
+	}
+	if v != cty.NilVal && !v.IsMarked() && !v.IsKnown() {
+		b.WriteString(word)
 		return
 	}
 	if text, ok := scalar(v); ok {
@@ -53,7 +82,7 @@ func writeInline(b *strings.Builder, v cty.Value) {
 		if named {
 			b.WriteString(key(k) + " = ")
 		}
-		writeInline(b, e)
+		writeInline(b, e, word)
 	}
 	b.WriteString(closing)
 }

@@ -155,6 +155,27 @@ func newTrail(paths []Path) trail {
 	return t
 }
 
+// Covers reports whether the path names the element that keys lead to, or one that it is in. A
+// key is a string, an index an int; -1 stands for a member of a set.
+func (p Path) Covers(keys []any) bool {
+	if len(p.steps) == 0 || len(p.steps) > len(keys) {
+		return false
+	}
+	for i, s := range p.steps {
+		at := place{index: -1}
+		switch key := keys[i].(type) {
+		case string:
+			at.key, at.isKey = key, true
+		case int:
+			at.index = key
+		}
+		if !s.matches(at) {
+			return false
+		}
+	}
+	return true
+}
+
 // below returns what applies inside the element at p, and whether a path ends there.
 func (t trail) below(p place) (rest trail, gone bool) {
 	for _, steps := range t {
