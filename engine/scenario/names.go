@@ -177,7 +177,7 @@ func hint(expr hcl.Expression, ctx *hcl.EvalContext, at hcl.Range) string {
 			v, _ = v.Unmark()
 			if !v.IsKnown() || v.IsNull() {
 				if root.Name == "apply" && v.IsNull() {
-					return " This run only plans: with command = apply it also applies."
+					return onlyPlans
 				}
 				break
 			}
@@ -190,6 +190,9 @@ func hint(expr hcl.Expression, ctx *hcl.EvalContext, at hcl.Range) string {
 				names := slices.Sorted(maps.Keys(v.AsValueMap()))
 				if near := didYouMean(name, names); near != "" {
 					return near
+				}
+				if apply, _ := variable(ctx, "apply"); root.Name == "files" && apply != cty.NilVal && apply.IsNull() {
+					return onlyPlans
 				}
 				if len(names) == 0 {
 					return " There is nothing in it."
@@ -216,6 +219,9 @@ func variable(ctx *hcl.EvalContext, name string) (cty.Value, bool) {
 	}
 	return cty.NilVal, false
 }
+
+// onlyPlans is said where somebody looks for what only an apply brings.
+const onlyPlans = " This run only plans: with command = apply it also applies."
 
 // maxNames bounds the names that an error lists.
 const maxNames = 20

@@ -360,15 +360,16 @@ func TestExpectedFailures(t *testing.T) {
     condition     = plan.sinks["sink.file.app"].action == "no-op"
     error_message = "x"
   }`, scenario.Pass, ""},
-		"a failed look":      {`mock "source.http.app" { error = "status 404" }` + "\nexpect_failures = [source.http.app]", scenario.Pass, ""},
-		"a variable":         {good + "\nvariables { limit = -1 }\nexpect_failures = [var.limit]", scenario.Pass, ""},
-		"a variable's type":  {good + "\nvariables { limit = \"many\" }\nexpect_failures = [var.limit]", scenario.Pass, ""},
-		"a bad variable":     {good + "\nvariables { limit = -1 }", scenario.Err, "limit must be positive, got -1."},
-		"another one":        {good + "\nvariables { limit = -1 }\nexpect_failures = [var.limit, source.http.app]", scenario.Fail, "before it came to that"},
-		"a delivery":         {good + "\n  command = apply\n  mock \"sink.exec.reload\" { error = \"exit status 1\" }\nexpect_failures = [sink.exec.reload]", scenario.Pass, ""},
-		"a mistake in data":  {`mock "source.http.app" { value = { timeout = 1, x = "y" } }` + "\nexpect_failures = [output.timeout]", scenario.Fail, "output.timeout was to fail"},
-		"a missing key":      {`mock "source.http.app" { value = { timeout = null } }` + "\nassert {\ncondition = true\nerror_message = \"\"\n}", scenario.Pass, ""},
-		"a value that lacks": {`mock "source.http.app" { value = { other = 1 } }` + "\nexpect_failures = [rule.assert.sane]", scenario.Pass, ""},
+		"a failed look":                   {`mock "source.http.app" { error = "status 404" }` + "\nexpect_failures = [source.http.app]", scenario.Pass, ""},
+		"a variable":                      {good + "\nvariables { limit = -1 }\nexpect_failures = [var.limit]", scenario.Pass, ""},
+		"a variable's type":               {good + "\nvariables { limit = \"many\" }\nexpect_failures = [var.limit]", scenario.Pass, ""},
+		"a bad variable":                  {good + "\nvariables { limit = -1 }", scenario.Err, "limit must be positive, got -1."},
+		"another one":                     {good + "\nvariables { limit = -1 }\nexpect_failures = [var.limit, source.http.app]", scenario.Fail, "before it came to that"},
+		"a delivery":                      {good + "\n  command = apply\n  mock \"sink.exec.reload\" { error = \"exit status 1\" }\nexpect_failures = [sink.exec.reload]", scenario.Pass, ""},
+		"a delivery that is only planned": {good + "\n  mock \"sink.exec.reload\" { error = \"exit status 1\" }\nexpect_failures = [sink.exec.reload]", scenario.Fail, "sink.exec.reload was to fail in this run, and did not. This run only plans"},
+		"a mistake in data":               {`mock "source.http.app" { value = { timeout = 1, x = "y" } }` + "\nexpect_failures = [output.timeout]", scenario.Fail, "output.timeout was to fail"},
+		"a missing key":                   {`mock "source.http.app" { value = { timeout = null } }` + "\nassert {\ncondition = true\nerror_message = \"\"\n}", scenario.Pass, ""},
+		"a value that lacks":              {`mock "source.http.app" { value = { other = 1 } }` + "\nexpect_failures = [rule.assert.sane]", scenario.Pass, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := runAll(t, write(t, "main.hcl", service, "app.test.hcl", expecting+"run \"it\" {\n"+c.run+"\n}\n"))["it"]

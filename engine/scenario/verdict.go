@@ -57,14 +57,14 @@ func (v *verdict) observe(p *plan.Plan, said hcl.Diagnostics) {
 		}
 	}
 	for _, d := range errorsOf(said) {
-		a, about := v.about(d)
-		switch {
-		case !about:
+		switch a, _ := v.about(d); a.Type {
+		case address.Source: // the plan says it, too
+		case address.Output, address.Sink:
+			v.note(failed{names: []address.Address{a}, reason: strings.TrimSuffix(d.Detail, ".")})
+		default:
 			if !slices.ContainsFunc(v.mistakes, func(m *hcl.Diagnostic) bool { return m.Detail == d.Detail && m.Summary == d.Summary }) {
 				v.mistakes = append(v.mistakes, d)
 			}
-		case a.Type == address.Output, a.Type == address.Sink:
-			v.note(failed{names: []address.Address{a}, reason: strings.TrimSuffix(d.Detail, ".")})
 		}
 	}
 }
@@ -135,9 +135,14 @@ func (v *verdict) failures() {
 		}
 	}
 	for _, e := range v.run.expects {
-		if !happened[e.address] {
-			v.add(Fail, failure(e.rng, "Expected failure did not happen", "%s was to fail in this run, and did not.", e.address))
+		if happened[e.address] {
+			continue
 		}
+		hint := ""
+		if e.address.Type == address.Sink && !v.run.apply {
+			hint = onlyPlans
+		}
+		v.add(Fail, failure(e.rng, "Expected failure did not happen", "%s was to fail in this run, and did not.%s", e.address, hint))
 	}
 	if !excused && len(v.mistakes) > 0 {
 		v.add(Err, v.mistakes...)

@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"tidegate/engine"
 	"tidegate/engine/plan"
+	"tidegate/engine/scenario"
 )
 
 func parse(t *testing.T, name, src string) (*hcl.File, hcl.Attributes) {
@@ -73,6 +75,7 @@ func renderings(t *testing.T) map[string]string {
 		st.Outputs(p.Outputs)
 		return nil
 	})
+	add("tests", func(b *bytes.Buffer) error { return writeSuite(b, suiteReport("a", diags, p), src, s) })
 	add("outputs", func(b *bytes.Buffer) error { return Outputs(b, p.Outputs, s) })
 	add("state", func(b *bytes.Buffer) error { return StateText(b, sampleLedger(), s) })
 	add("state JSON", func(b *bytes.Buffer) error { return StateJSON(b, sampleLedger()) })
@@ -84,6 +87,36 @@ func renderings(t *testing.T) map[string]string {
 		return err
 	})
 	return out
+}
+
+// suiteReport is of one file with a run of each status.
+func suiteReport(name string, diags hcl.Diagnostics, p *plan.Plan) *scenario.Report {
+	f := &scenario.FileResult{File: &scenario.File{Name: name}, Status: scenario.Err}
+	for _, s := range []scenario.Status{scenario.Pass, scenario.Fail, scenario.Err, scenario.Skip} {
+		r := &scenario.RunResult{File: f.File, Run: &scenario.Run{Name: name + string(s)}, Status: s, Plan: p}
+		if s == scenario.Fail || s == scenario.Err {
+			r.Diagnostics = diags
+		}
+		f.Runs = append(f.Runs, r)
+	}
+	return &scenario.Report{Files: []*scenario.FileResult{f}}
+}
+
+// writeSuite writes a report in every form there is.
+func writeSuite(b *bytes.Buffer, r *scenario.Report, src Sources, s Style) error {
+	text, stream := NewSuiteText(b, b, s, s, src), NewStream(b, func() time.Time { return day })
+	for _, f := range r.Files {
+		events := []scenario.Event{scenario.FileStarted{File: f.File}}
+		for _, run := range f.Runs {
+			events = append(events, scenario.RunFinished{Result: run})
+		}
+		for _, e := range append(events, scenario.FileFinished{Result: f}) {
+			text.Event(e)
+			stream.TestEvent(e, src)
+		}
+	}
+	stream.TestSummary(r)
+	return errors.Join(text.Summary(r), SuiteJUnit(b, r, src))
 }
 
 func TestNoSecretIsShown(t *testing.T) {
@@ -118,6 +151,9 @@ func TestNoControlCharacterIsWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := PlanBrief(&b, p, Style{Width: 20}); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeSuite(&b, suiteReport(evil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: evil, Detail: evil}}, nil), Sources{}, Style{Width: 30}); err != nil {
 		t.Fatal(err)
 	}
 	a := sink("file", "x")

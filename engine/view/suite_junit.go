@@ -45,9 +45,9 @@ type junitProblem struct {
 func SuiteJUnit(w io.Writer, r *scenario.Report, src Sources) error {
 	out := junitSuites{}
 	for _, f := range r.Files {
-		suite := junitSuite{Name: f.File.Name, Tests: len(f.Runs), Time: seconds(f.Elapsed)}
+		suite := junitSuite{Name: Escape(f.File.Name), Tests: len(f.Runs), Time: seconds(f.Elapsed)}
 		for _, run := range f.Runs {
-			c := junitCase{Name: run.Run.Name, ClassName: f.File.Name, Time: seconds(run.Elapsed)}
+			c := junitCase{Name: Escape(run.Run.Name), ClassName: suite.Name, Time: seconds(run.Elapsed)}
 			switch run.Status {
 			case scenario.Fail:
 				suite.Failures++
@@ -78,7 +78,7 @@ func junitProblemOf(diags hcl.Diagnostics, src Sources) *junitProblem {
 	out := &junitProblem{}
 	sorted := SortDiagnostics(diags)
 	if len(sorted) > 0 {
-		out.Message = brief(sorted[0], src)
+		out.Message = Escape(brief(sorted[0], src))
 	}
 	var b strings.Builder
 	_ = Diagnostics(&b, sorted, src, Style{})
