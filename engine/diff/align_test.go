@@ -3,9 +3,14 @@ package diff
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sergi/go-diff/diffmatchpatch"
 
 	"pgregory.net/rapid"
 )
@@ -152,4 +157,36 @@ func BenchmarkLineDiff(b *testing.B) {
 			}
 		})
 	}
+	// The peers, on the first pair: the library in its own line mode, and the program, which
+	// also reads the files.
+	old, changed := config(50_000, 50_000, never), config(50_000, 50_000, func(i int) bool { return i%500 == 7 })
+	b.Run("peer: go-diff in line mode", func(b *testing.B) {
+		for b.Loop() {
+			dmp := diffmatchpatch.New()
+			dmp.DiffTimeout = 0
+			x, y, lines := dmp.DiffLinesToRunes(string(old), string(changed))
+			if len(dmp.DiffCharsToLines(dmp.DiffMainRunes(x, y, false), lines)) < 100 {
+				b.Fatal("too few differences")
+			}
+		}
+	})
+	b.Run("peer: GNU diff", func(b *testing.B) {
+		program, err := exec.LookPath("diff")
+		if err != nil {
+			b.Skip("there is no diff")
+		}
+		dir := b.TempDir()
+		for name, data := range map[string][]byte{"old": old, "new": changed} {
+			if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for b.Loop() {
+			cmd := exec.Command(program, "-u", "old", "new")
+			cmd.Dir = dir
+			if out, _ := cmd.Output(); len(out) == 0 { // it exits with 1 for differences
+				b.Fatal("no differences")
+			}
+		}
+	})
 }

@@ -93,22 +93,10 @@ func (d *detail) source(c *plan.SourceChange) {
 }
 
 func (d *detail) sink(c *plan.SinkChange) {
-	if c.Target != "" {
-		d.fact("target", below(d.dir, c.Target))
-	}
-	for _, r := range c.Reasons {
-		d.fact("reason", r)
-	}
-	if c.Wait != nil && (c.Wait.Kind != plan.RejectedByOwn || !findings(c.Checks)) {
-		d.fact(string(c.Wait.Kind), c.Wait.Reason)
-	}
-	if c.Wait != nil && c.Wanted != plan.NoOp && c.Wanted != c.Action {
-		d.say("then: " + string(c.Wanted))
+	for _, f := range sinkFacts(c) {
+		d.fact(f.name, below(d.dir, f.text))
 	}
 	d.checks(namedChecks(c.Address.Type, c.Checks))
-	if text := driftRemark(c); text != "" {
-		d.fact("drift", text)
-	}
 	if c.FilledLater && len(c.Filled) == 0 {
 		d.say("`delivery.*` is filled at delivery")
 	}

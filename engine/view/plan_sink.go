@@ -78,22 +78,8 @@ func waitWords(c *plan.SinkChange) string {
 func (p *page) sink(c *plan.SinkChange) {
 	sign := sinkMark(c)
 	p.item(sign, markColor(sign), c.Address.String()+" "+sinkWords(c))
-	if c.Target != "" {
-		p.prose(6, "", "target: "+Escape(c.Target))
-	}
-	for _, r := range c.Reasons {
-		p.prose(6, "", "reason: "+r)
-	}
-	if h := c.HeldBy; h != nil {
-		p.prose(6, "", fmt.Sprintf("held: at revision %d since %s, until its value is another one than what was rolled back from, or: tidegate rollback '%s' --release", h.Revision, moment(h.Since), c.Address))
-	}
-	if c.Wait != nil {
-		if c.Wait.Kind != plan.RejectedByOwn || !findings(c.Checks) {
-			p.prose(6, yellow, string(c.Wait.Kind)+": "+c.Wait.Reason)
-		}
-		if c.Wanted != plan.NoOp && c.Wanted != c.Action {
-			p.prose(6, "", "then: "+string(c.Wanted))
-		}
+	for _, f := range sinkFacts(c) {
+		p.prose(6, f.color, f.name+": "+f.text)
 	}
 	p.drift(c)
 	p.attributes(c)
@@ -104,12 +90,36 @@ func (p *page) sink(c *plan.SinkChange) {
 	p.checks(c.Address.Type, c.Checks)
 }
 
+// fact is one line about an item: a word of ours, and text that strangers may have a part in.
+type fact struct{ color, name, text string }
+
+// sinkFacts is what is said of a sink in every format.
+func sinkFacts(c *plan.SinkChange) []fact {
+	var out []fact
+	if c.Target != "" {
+		out = append(out, fact{"", "target", Escape(c.Target)})
+	}
+	for _, r := range c.Reasons {
+		out = append(out, fact{"", "reason", r})
+	}
+	if h := c.HeldBy; h != nil {
+		out = append(out, fact{"", "held", fmt.Sprintf("at revision %d since %s, until its value is another one than what was rolled back from, or: tidegate rollback '%s' --release", h.Revision, moment(h.Since), c.Address)})
+	}
+	if c.Wait != nil && (c.Wait.Kind != plan.RejectedByOwn || !findings(c.Checks)) {
+		out = append(out, fact{yellow, string(c.Wait.Kind), c.Wait.Reason})
+	}
+	if c.Wait != nil && c.Wanted != plan.NoOp && c.Wanted != c.Action {
+		out = append(out, fact{"", "then", string(c.Wanted)})
+	}
+	if text := driftRemark(c); text != "" {
+		out = append(out, fact{yellow, "drift", text})
+	}
+	return out
+}
+
 // drift says what somebody else did. Where it is repaired, the content's diff already shows
 // the same lines the other way round.
 func (p *page) drift(c *plan.SinkChange) {
-	if text := driftRemark(c); text != "" {
-		p.prose(6, yellow, "drift: "+text)
-	}
 	if driftShown(c) {
 		p.prose(6, yellow, "drift: somebody else changed the content since the last delivery:")
 		p.contentDiff(c.Drift.Keys, &c.Drift.Lines)
