@@ -34,7 +34,9 @@ type candidateConfig struct {
 	diags    hcl.Diagnostics
 	document []byte // as it is kept, nil if it cannot be
 	start    time.Time
-	replies  []chan error // of those who wait
+	replies  []chan error  // of those who wait
+	around   *Prepared     // nil where nothing changes around the daemon
+	done     chan struct{} // closed when it runs, or was refused
 }
 
 // reloadRequest asks for a reload at once.
@@ -119,14 +121,18 @@ func (w *configWatch) wait() {
 // load reads the configuration and hands it to the loop, unless nobody waits and there is
 // nothing new to say.
 func (w *configWatch) load(replies []chan error) {
-	next := &candidateConfig{start: time.Now(), replies: replies}
+	next := &candidateConfig{start: time.Now(), replies: replies, done: make(chan struct{})}
 	before := w.look()
 	next.engine, next.diags, next.document = w.d.readAgain(w.engine)
 	if after := w.look(); !after.equal(before) && replies == nil {
 		w.seen, w.changed = after, time.Now() // it changed meanwhile, and is not quiet
 		return
 	}
-	news := replies != nil
+	if prepare := w.d.watch.Prepare; prepare != nil && !next.diags.HasErrors() {
+		around, more := prepare(next.engine, next.engine.receivers())
+		next.around, next.diags = around, append(next.diags, more...)
+	}
+	news := replies != nil || next.around != nil
 	if next.diags.HasErrors() {
 		problem := problemOf(next.engine, next.diags)
 		news = news || problem != w.problem
@@ -142,7 +148,12 @@ func (w *configWatch) load(replies []chan error) {
 	select {
 	case w.out <- next:
 	case <-w.ctx.Done():
+		if next.around != nil {
+			next.around.Abort()
+		}
+		return
 	}
+	<-next.done
 }
 
 // problemOf identifies a broken configuration with what is said of it.
@@ -306,6 +317,7 @@ func (d *Daemon) loadSafely(before *Engine) (e *Engine, diags hcl.Diagnostics) {
 // reconfigure lets another configuration run. Equal nodes go on as they are; a broken one
 // changes nothing.
 func (d *Daemon) reconfigure(next *candidateConfig) {
+	defer close(next.done)
 	d.engine.emitQuietly(ReloadStarted{})
 	d.reload.Time, d.reload.Count = time.Now(), d.reload.Count+1
 	if next.diags.HasErrors() {
@@ -331,6 +343,9 @@ func (d *Daemon) runs(next *candidateConfig) Reloaded {
 	d.running.Store(d.engine)
 	ev := d.install(equalNodes)
 	d.saveConfiguration(next.document)
+	if next.around != nil {
+		next.around.Commit()
+	}
 	return ev
 }
 

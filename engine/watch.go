@@ -28,7 +28,16 @@ type WatchOptions struct {
 	// ConfigInterval is between two looks at the configuration's files, 0 for half a second.
 	// Below 0 they are read again on request alone.
 	ConfigInterval time.Duration
+	// Prepare is asked before another configuration runs in place of the present one, by another
+	// goroutine than the loop's and one at a time: what stands around the daemon (its listener)
+	// gets ready for it. Errors refuse the configuration. It returns nil where nothing changes.
+	Prepare func(e *Engine, in *Receivers) (*Prepared, hcl.Diagnostics)
 }
+
+// Prepared is what stands ready for another configuration. One of its functions is called: Commit
+// by the loop once the configuration runs, and then it does not wait for anything, or Abort where
+// it does not come to that.
+type Prepared struct{ Commit, Abort func() }
 
 // DefaultGrace is how long a stopping daemon waits for deliveries under way.
 const DefaultGrace = 10 * time.Second

@@ -17,14 +17,17 @@ import (
 )
 
 // publishReceivers tells the listener which names are taken in.
-func (d *Daemon) publishReceivers() {
+func (d *Daemon) publishReceivers() { d.receivers.Store(d.engine.receivers()) }
+
+// receivers are what a configuration takes in.
+func (e *Engine) receivers() *Receivers {
 	out := &Receivers{Sources: map[string]*Receiver{}, Detectors: map[string]*Receiver{}}
-	for _, n := range d.engine.prog.sorted {
+	for _, n := range e.prog.sorted {
 		if n.static != nil {
-			_ = d.opts.contain(n.addr, func() { n.receives(out) }) // it takes nothing in then
+			_ = e.opts.contain(n.addr, func() { n.receives(out) }) // it takes nothing in then
 		}
 	}
-	d.receivers.Store(out)
+	return out
 }
 
 // receives adds what a source or detector takes in.

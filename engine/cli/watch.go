@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -22,7 +21,6 @@ import (
 	"tidegate/engine"
 	"tidegate/engine/view"
 	"tidegate/engine/web"
-	"tidegate/hclspec"
 )
 
 // watchFlags are the flags of apply that only --watch has.
@@ -50,8 +48,9 @@ type watching struct {
 	notify *notifier
 	around sync.WaitGroup
 	// moments are those at which much of the memory is not needed any more.
-	moments <-chan struct{}
-	broken  chan error // what stands around it ended
+	moments   <-chan struct{}
+	broken    chan error // what stands around it ended
+	listening *listening
 }
 
 func (a *app) watch(cmd *cobra.Command, f *planFlags, w *watchFlags, dir string) error {
@@ -88,13 +87,19 @@ func (a *app) watch(cmd *cobra.Command, f *planFlags, w *watchFlags, dir string)
 			_, _ = out.Write(append(line, '\n'))
 		}
 	}
-	d, diags := engine.NewDaemon(ctx, opts, engine.WatchOptions{Grace: w.grace, AllowDelete: w.allowDelete})
+	r := &watching{app: a, log: log, say: say, notify: notify, moments: moments, broken: make(chan error, 2)}
+	d, diags := engine.NewDaemon(ctx, opts, engine.WatchOptions{
+		Grace: w.grace, AllowDelete: w.allowDelete,
+		Prepare: func(e *engine.Engine, in *engine.Receivers) (*engine.Prepared, hcl.Diagnostics) {
+			return r.listening.prepare(e, in)
+		},
+	})
 	if d == nil {
 		say.diagnostics(diags, nil)
 		return errFailed
 	}
 	say.diagnostics(diags, d.Engine().Files())
-	r := &watching{app: a, daemon: d, log: log, say: say, notify: notify, moments: moments, broken: make(chan error, 2)}
+	r.daemon = d
 	err := r.run(ctx, stop, w)
 	if closed := d.Close(); err == nil {
 		err = closed
@@ -210,53 +215,6 @@ func (r *watching) controlPath() (string, error) {
 		return "", fmt.Errorf("the directory %s is not private; remove it", dir)
 	}
 	return filepath.Join(dir, "control.sock"), nil
-}
-
-// listen opens the listener, where the configuration or the command line asks for one, or
-// something is received.
-func (r *watching) listen(ctx context.Context, address string) error {
-	l, err := r.listener(address)
-	if err != nil || l == nil {
-		return err
-	}
-	srv, err := web.New(r.daemon, l, web.Options{Logger: r.log, Version: hclspec.Version})
-	if err != nil {
-		return err
-	}
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", l.Address)
-	if err != nil {
-		return fmt.Errorf("open the listener at %s: %w; free the port, or name another in the listener block or with --listen", l.Address, err)
-	}
-	r.daemon.SetListener(ln.Addr().String())
-	r.log.Info("listener is open", "address", ln.Addr().String(), "tls", l.TLS != nil)
-	r.around.Go(func() {
-		if err := srv.Serve(ctx, ln); err != nil {
-			r.broken <- fmt.Errorf("the listener broke: %w", err)
-		}
-	})
-	return nil
-}
-
-func (r *watching) listener(address string) (*web.Listener, error) {
-	e := r.daemon.Engine()
-	s := e.Spec().Settings
-	in := r.daemon.Receivers()
-	l := &web.Listener{Address: web.DefaultAddress}
-	switch {
-	case s.Listener != nil:
-		var diags hcl.Diagnostics
-		l, diags = web.DecodeListener(s.Listener, e.SettingsContext(), e.Spec().Dir)
-		r.say.diagnostics(diags, e.Files())
-		if diags.HasErrors() {
-			return nil, errors.New("the listener block is wrong")
-		}
-	case address == "" && len(in.Sources)+len(in.Detectors) == 0 && in.Wildcard == nil:
-		return nil, nil
-	}
-	if address != "" {
-		l.Address = address
-	}
-	return l, nil
 }
 
 // signals reloads at each SIGHUP.

@@ -179,8 +179,7 @@ func IsLoopback(address string) bool {
 }
 
 // Check reports why the listener may not run with the receivers: it can be reached from
-// other machines, and something that it needs there is missing. A reload has to ask again;
-// until then receivers without authentication are shut on such a listener.
+// other machines, and something that it needs there is missing.
 func (l *Listener) Check(r *engine.Receivers) error {
 	if l.Insecure || IsLoopback(l.Address) {
 		return nil

@@ -36,6 +36,8 @@ type Options struct {
 	PushTimeout time.Duration // until a value is durable, 20s
 	KeepAlive   time.Duration // between signs of life of a stream, 15s
 	Grace       time.Duration // for requests under way when Serve is told to stop, 5s
+	// Receivers are what the server is to begin with, nil for what the daemon takes in now.
+	Receivers *engine.Receivers
 }
 
 func orElse[T int | time.Duration](v *T, def T) {
@@ -86,15 +88,21 @@ type Server struct {
 	metrics *metrics
 	conns   atomic.Pointer[conns] // nil until Serve
 
-	stopping chan struct{}
+	stopping chan struct{} // no new streams, and an end to those there are
 	stopOnce sync.Once
+	retired  chan struct{} // another server takes the place of this one
+	quiet    chan struct{} // it accepts no more
 }
 
 // New returns a server for a listener block. It fails if the listener is open to other
 // machines without guard (see Listener.Check), or its certificate cannot be read.
 func New(d Daemon, l *Listener, opts Options) (*Server, error) {
 	opts = opts.complete()
-	if err := l.Check(d.Receivers()); err != nil {
+	in := opts.Receivers
+	if in == nil {
+		in = d.Receivers()
+	}
+	if err := l.Check(in); err != nil {
 		return nil, err
 	}
 	s := &Server{
@@ -103,6 +111,7 @@ func New(d Daemon, l *Listener, opts Options) (*Server, error) {
 		clients: newClients(opts.Rate, opts.Burst),
 		pushes:  make(chan struct{}, opts.MaxPushes), streams: make(chan struct{}, opts.MaxStreams), reads: make(chan struct{}, opts.MaxReads),
 		status: statusCache{daemon: d, turn: make(chan struct{}, 1)}, stopping: make(chan struct{}),
+		retired: make(chan struct{}), quiet: make(chan struct{}),
 	}
 	for _, token := range l.Tokens {
 		s.tokens = append(s.tokens, hashOf(token))
@@ -119,7 +128,8 @@ func New(d Daemon, l *Listener, opts Options) (*Server, error) {
 }
 
 // Serve answers requests until ctx ends, then finishes those under way within the grace
-// period and returns nil. It closes ln. It returns an error if the listener breaks.
+// period and returns nil. It closes ln. It returns an error if the listener breaks. Once the
+// server is retired those under way have as long as an answer may take.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	l := &conns{Listener: ln, max: s.opts.MaxConns, plain: s.cert == nil}
 	s.conns.Store(l)
@@ -137,6 +147,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	done := make(chan error, 1)
 	go func() {
+		defer close(s.quiet)
 		if s.cert != nil {
 			srv.TLSConfig = s.cert.config()
 			done <- srv.ServeTLS(l, "", "")
@@ -144,24 +155,44 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		}
 		done <- srv.Serve(l)
 	}()
+	patience := s.opts.Grace
 	select {
 	case err := <-done:
 		s.stop()
 		_ = srv.Close()
 		return err
+	case <-s.retired:
+		patience = s.opts.Write
 	case <-ctx.Done():
 	}
 	s.stop()
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Grace)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
+	// The end of all is not put off for one that is retired.
+	defer context.AfterFunc(ctx, func() {
+		over := time.NewTimer(s.opts.Grace)
+		defer over.Stop()
+		select {
+		case <-over.C:
+			cancel()
+		case <-grace.Done():
+		}
+	})()
 	if err := srv.Shutdown(grace); err != nil {
-		s.log.Warn("requests were cut off at shutdown", "grace", s.opts.Grace)
+		s.log.Warn("requests were cut off at shutdown", "grace", patience)
 		_ = srv.Close()
 	}
 	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
+}
+
+// Retire lets Serve come to its end, since another server takes the place of this one. The
+// channel is closed when nothing is accepted any more. It is called once, after Serve was.
+func (s *Server) Retire() <-chan struct{} {
+	close(s.retired)
+	return s.quiet
 }
 
 func (s *Server) stop() { s.stopOnce.Do(func() { close(s.stopping) }) }
@@ -323,7 +354,3 @@ func logPanic(l hclog.Logger, v any) {
 	}
 	l.Error("a handler panicked; this is a bug", args...)
 }
-
-// Check says what Listener.Check says of other receivers, for a reload to ask before it
-// puts them in force.
-func (s *Server) Check(r *engine.Receivers) error { return s.listener.Check(r) }

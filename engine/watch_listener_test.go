@@ -1,0 +1,176 @@
+//go:build unix
+
+package engine_test
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// listeningAt is a configuration with a listener, and a value that is pushed to a file.
+func listeningAt(address, more string) string {
+	return fmt.Sprintf("tidegate {\n  listener {\n    address = %q\n    %s\n  }\n}\n", address, more) + pushedToFileAt("hook.json") + "\n"
+}
+
+// freeAddress is one that nobody listened at a moment ago.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// answers returns the status of a page, 0 where nobody listens.
+func answers(t *testing.T, address, page string) int {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+page, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		return 0
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode
+}
+
+// halfSent is a push of which only a part of the body was sent.
+type halfSent struct {
+	t    *testing.T
+	conn net.Conn
+	rest string
+}
+
+func sendHalf(t *testing.T, address, body string) *halfSent {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	fmt.Fprintf(conn, "POST /webhook/config HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(body))
+	// The answer says that the request is under way.
+	line, err := bufio.NewReaderSize(conn, 16).ReadString('\n')
+	if err != nil || !strings.Contains(line, "100") {
+		t.Fatalf("%q, %v", line, err)
+	}
+	fmt.Fprint(conn, body[:10])
+	return &halfSent{t, conn, body[10:]}
+}
+
+func (h *halfSent) finish() {
+	h.t.Helper()
+	fmt.Fprint(h.conn, h.rest)
+	_ = h.conn.SetReadDeadline(time.Now().Add(patience))
+	in := bufio.NewReader(h.conn)
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			h.t.Fatalf("the request under way was cut off: %v", err)
+		}
+		if strings.HasPrefix(line, "HTTP/1.1 ") {
+			if !strings.HasPrefix(line, "HTTP/1.1 200") {
+				h.t.Errorf("the request under way was answered %q", line)
+			}
+			return
+		}
+	}
+}
+
+// W18: a reload moves the listener, changes it where it is, or closes it. The new address is open
+// before the old one is closed; one that cannot be opened refuses the reload; requests under way
+// come to their end.
+func TestWatchW18ListenerFollowsAReload(t *testing.T) {
+	first, second := freeAddress(t), freeAddress(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	m := newModule(t, "main.hcl", listeningAt(first, ""))
+	s := m.serve()
+	if got := s.address(); got != first {
+		t.Fatalf("it listens at %s", got)
+	}
+	eventually(t, "it runs", func() bool { return answers(t, first, "/readyz") == 200 })
+	change := func(config string) toolResult {
+		t.Helper()
+		m.write("main.hcl", config)
+		return m.tool("reload")
+	}
+	push := func(v int) string { return fmt.Sprintf(`{"config_name":"app","config_data":{"v":%d}}`, v) }
+
+	// It is changed in its place: nobody is refused meanwhile.
+	half := sendHalf(t, first, push(1))
+	stop, gaps := make(chan struct{}), make(chan int)
+	go func() {
+		n := 0
+		for {
+			conn, err := net.Dial("tcp", first)
+			if err != nil {
+				n++
+			} else {
+				_ = conn.Close()
+			}
+			select {
+			case <-stop:
+				gaps <- n
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}()
+	change(listeningAt(first, `tokens = ["a-token-of-enough-bytes"]`)).want(t, 0)
+	eventually(t, "it asks for a token", func() bool { return answers(t, first, "/api/v1/status") == 401 })
+	close(stop)
+	if n := <-gaps; n > 0 {
+		t.Errorf("the address was closed %d times while it changed hands", n)
+	}
+	half.finish()
+	eventually(t, "what was sent meanwhile travels", func() bool { return m.v("hook.json") == 1 })
+
+	// Where it cannot go to, it does not go, and nothing else changes.
+	change(listeningAt(taken.Addr().String(), "")+`output "x" { value = 1 }`).want(t, 1, "main.hcl:2", "The listener cannot be opened", "address already in use")
+	if got := answers(t, first, "/api/v1/status"); got != 401 {
+		t.Errorf("the old listener answers %d", got)
+	}
+	if listed := m.tool("status", "--json"); !strings.Contains(listed.stdout, "address already in use") || !strings.Contains(listed.stdout, first) {
+		t.Errorf("the status does not say so: %s", listed.stdout)
+	}
+	change(listeningAt("0.0.0.0:0", "")).want(t, 1, "can be reached from other machines and lacks")
+	change(listeningAt(first, `token = []`)).want(t, 1, "main.hcl:4")
+
+	// It moves.
+	half = sendHalf(t, first, push(2))
+	change(listeningAt(second, "")).want(t, 0)
+	if got := answers(t, second, "/api/v1/status"); got != 200 {
+		t.Errorf("the new listener answers %d", got)
+	}
+	eventually(t, "the old address is closed", func() bool { return answers(t, first, "/healthz") == 0 })
+	half.finish()
+	eventually(t, "what was sent meanwhile travels", func() bool { return m.v("hook.json") == 2 })
+	if listed := m.tool("status", "--json"); !strings.Contains(listed.stdout, second) {
+		t.Errorf("the status names another address: %s", listed.stdout)
+	}
+
+	// It is closed, and opened again.
+	change(`output "x" { value = 1 }`).want(t, 0)
+	eventually(t, "it is closed", func() bool { return answers(t, second, "/healthz") == 0 })
+	change(listeningAt(second, "")).want(t, 0)
+	if got := answers(t, second, "/healthz"); got != 200 {
+		t.Errorf("it is open again and answers %d", got)
+	}
+	if s.over() {
+		t.Fatalf("the daemon ended:\n%s", s.log)
+	}
+}
