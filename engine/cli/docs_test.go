@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
 // The page of commands lists the commands there are.
@@ -61,5 +62,28 @@ func TestSharedFlagsAreThoseOfTheCommands(t *testing.T) {
 	}
 	if of == nil {
 		t.Error("the page has no such table")
+	}
+}
+
+// The page about reviews shows what a script proves to be printed.
+func TestReviewShowsWhatIsPrinted(t *testing.T) {
+	archive, err := txtar.ParseFile(filepath.Join(moduleRoot, "testdata", "script", "review.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := readText(t, filepath.Join(moduleRoot, "docs", "review.md"))
+	shown := 0
+	for _, f := range archive.Files {
+		command, ok := map[string]string{"plan.txt": "tidegate plan", "summary.txt": "tidegate plan --summary"}[f.Name]
+		if !ok {
+			continue
+		}
+		shown++
+		if block := "```console\n$ " + command + "\n" + string(f.Data) + "```\n"; !strings.Contains(page, block) {
+			t.Errorf("docs/review.md does not show what %s prints:\n%s", command, block)
+		}
+	}
+	if shown != 2 {
+		t.Errorf("the script has %d of 2 outputs", shown)
 	}
 }
