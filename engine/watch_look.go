@@ -16,9 +16,6 @@ import (
 func (d *Daemon) look(it *sourceItem) {
 	if it.gone { // while it waited
 		d.looks.Done(it.lane)
-		if c := d.circuits[it.lane]; c != nil && c.probe == it {
-			c.probe = nil // another one tries
-		}
 		return
 	}
 	it.looking, it.again = true, false

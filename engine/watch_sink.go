@@ -85,10 +85,11 @@ func (it *sinkItem) busy() bool { return it.phase != idle || it.dirty }
 
 // Times of sinks.
 const (
-	fightRepairs = 5 // within fightWindow are a fight with another writer
-	fightWindow  = time.Minute
-	fightPause   = 10 * time.Minute
-	safetyDrift  = 30 * time.Minute // between looks at a target whose changes are notified
+	firstPatience = 500 * time.Millisecond // with sources at a start, before a target that others changed is repaired
+	fightRepairs  = 5                      // within fightWindow are a fight with another writer
+	fightWindow   = time.Minute
+	fightPause    = 10 * time.Minute
+	safetyDrift   = 30 * time.Minute // between looks at a target whose changes are notified
 )
 
 // touch marks a sink as to be looked at.
@@ -346,6 +347,12 @@ func (d *Daemon) withheld(it *sinkItem, c *plan.SinkChange) bool {
 	case d.isPaused(it.addr) != nil:
 		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: it.addr.String() + " is paused"}
 		d.sinkState(it, StatePaused, pauseReason(d.isPaused(it.addr)), time.Time{})
+		return true
+	case c.Repair && c.Drift != nil && c.Drift.Content && d.firstLooks(it) && now.Before(d.started.Add(firstPatience)):
+		// What is there may be newer than what is known, after an older state was restored say.
+		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: "the sources that " + it.addr.String() + " is made from are looked at first"}
+		it.limitAt = d.started.Add(firstPatience)
+		d.sinkState(it, StateWaiting, it.waiting.Reason, it.limitAt)
 		return true
 	case c.Repair && now.Before(it.calmAt):
 		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: it.addr.String() + " is changed by another writer again and again"}
