@@ -365,8 +365,8 @@ func pushedToFileAt(path string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(pushedToFile, "out.json", path), `"out"`, `"hook"`)
 }
 
-// E18, I9: after many cycles there are as many goroutines, file descriptors, children and files
-// as before.
+// E18, I9: after many cycles, with a reload now and then, there are as many goroutines, file
+// descriptors, children and files as before, and no more memory is in use.
 func TestWatchE18NothingLeaks(t *testing.T) {
 	o := newOrigin(t, "", "")
 	m := newModule(t, "app.json", `{"v":0}`, "main.hcl", copyOfFile+fmt.Sprintf(`
@@ -380,8 +380,13 @@ sink "http" "post" {
 }`, o.URL)+pushedToFileAt("hook.json"))
 	m.environ = append(m.environ, "TMPDIR="+m.dir)
 	d := m.watch()
+	config, _ := m.read("main.hcl")
 	cycle := func(n int) {
 		text := fmt.Sprintf(`{"v":%d}`, n)
+		if n%20 == 0 {
+			m.write("main.hcl", config+fmt.Sprintf("\noutput \"n\" { value = %d }\n", n))
+			d.mustReload()
+		}
 		m.replace("app.json", text)
 		if got := d.push("app", text, fmt.Sprint("id", n)); got.Outcome > engine.PushUnchanged {
 			t.Fatal(got)
@@ -407,8 +412,11 @@ sink "http" "post" {
 		}
 		return runtime.NumGoroutine(), len(entries), heap()
 	}
-	cycles := 200
-	if raceEnabled || testing.Short() {
+	cycles := 500
+	switch {
+	case os.Getenv("TIDEGATE_TEST_CYCLES") != "": // a few minutes
+		cycles = 10_000
+	case raceEnabled || testing.Short():
 		cycles = 50
 	}
 	for n := range 30 {
@@ -430,5 +438,26 @@ sink "http" "post" {
 	if left := regular(t, m.dir); len(left) > 9 {
 		t.Errorf("files were left behind: %q", left)
 	}
+	if children := childrenOf(t, os.Getpid()); len(children) > 0 {
+		t.Errorf("children are left: %q", children)
+	}
 	t.Logf("goroutines %d -> %d, files %d -> %d, memory %d -> %d KiB", goroutines, g, files, f, memory>>10, mem>>10)
+}
+
+// childrenOf lists the commands of the children of a process, dead ones included.
+func childrenOf(t *testing.T, pid int) []string {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, path := range stats {
+		data, _ := os.ReadFile(path)
+		name, rest, _ := strings.Cut(string(data), ") ")
+		if f := strings.Fields(rest); len(f) > 1 && f[1] == fmt.Sprint(pid) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
