@@ -382,7 +382,7 @@ sink "http" "post" {
 	d := m.watch()
 	config, _ := m.read("main.hcl")
 	cycle := func(n int) {
-		text := fmt.Sprintf(`{"v":%d}`, n)
+		text := fmt.Sprintf(`{"v":%d}`, n%97) // decoded values are kept for a time, within bounds
 		if n%20 == 0 {
 			m.write("main.hcl", config+fmt.Sprintf("\noutput \"n\" { value = %d }\n", n))
 			d.mustReload()
