@@ -46,7 +46,7 @@ var guards = []guard{
 
 	// What holds a delivery or a look back.
 	{"pauses of sinks", "engine/watch_sink.go", `case d.isPaused(it.addr) != nil:`, `case d.isPaused(it.addr) != nil && !removed(%q):`, "TestWatchPauseEndsByItself"},
-	{"back-off of sinks", "engine/watch_sink.go", `now.Before(it.retryAt) && !d.supersedes(it, c)`, "", "TestWatchP8B6TargetDownForHours"},
+	{"back-off of sinks", "engine/watch_retry.go", `!d.refused(it, c) && (it.atStart || !time.Now().Before(it.retryAt) || d.supersedes(it, c))`, fine, "TestWatchP8B6TargetDownForHours"},
 	{"repairs before the first looks", "engine/watch_sink.go", `c.Repair && c.Drift != nil && c.Drift.Content && d.firstLooks(it)`, "", "TestWatchT9StateOfYesterday"},
 	{"fights", "engine/watch_sink.go", `c.Repair && now.Before(it.calmAt)`, "", "TestWatchFightIsBoundedWhoeverWins"},
 	{"rounds of a fight", "engine/deliver.go", `contested && c.Repair && k.hard != nil`, "", "TestWatchFightIsBoundedWhoeverWins"},
@@ -61,11 +61,11 @@ var guards = []guard{
 	{"turns at a shared limit", "engine/watch_limit.go", `!d.limits[name].Shared || !d.yields(a, name)`, fine, "TestWatchSharedLimitServesTheLongestWaitingFirst"},
 
 	// What is durable, and who is told so.
-	{"pushes that are answered before they are durable", "engine/watch_push.go", `if durable == nil {`, `if durable == nil || removed(%q) {`, "TestWatchW13StateDiskFull"},
-	{"pushes that are no JSON", "engine/watch_push.go", `!json.Valid(p.Data)`, "", "TestWatchPushOfWhatIsNoJSON"},
+	{"pushes that are answered before they are durable", "engine/watch_push.go", "it.sent = value\n", "it.sent = value\n\tif removed(%q) {\n\t\tdurable <- true\n\t}\n", "TestWatchW13StateDiskFull"},
+	{"pushes that are no JSON", "engine/watch_push.go", `!same && err != nil`, "", "TestWatchPushOfWhatIsNoJSON"},
 	{"pushes that are of no use any more", "engine/watch_look.go", `r.push != nil && !r.look.Pushed && r.look.source != nil`, "", "TestWatchPushToASourceThatTakesNoneAnyMore"},
 	{"pushes that never will be of use", "engine/plan/choose.go", `c.Problem == Failed && o.Unusable`, "", "engine.TestWatchPushThatAReloadMadeTooLarge"},
-	{"repeated pushes", "engine/watch_push.go", `outcome, ok := d.replayed(p, key); ok { // beside this one`, `outcome, ok := d.replayed(p, key); ok && !removed(%q) { // beside this one`, "TestWatchW4ReplaysSideBySide"},
+	{"repeated pushes", "engine/watch_push.go", `outcome, ok := d.replayed(c); ok { // beside this one`, `outcome, ok := d.replayed(c); ok && !removed(%q) { // beside this one`, "TestWatchW4ReplaysSideBySide"},
 	{"older pauses than those that are durable", "engine/watch_commit.go", `delete(d.tx.documents, doc.Name) // an older one, or its deletion`, `if !removed(%q) { delete(d.tx.documents, doc.Name) }`, "TestWatchPausesDuringTroubleWithTheState"},
 	{"shared limits of a source", "engine/watch_look.go", `b.Shared = p.Shared`, `b.Shared = onlyOne(%q, p.Shared)`, "TestWatchSharedLimitsAreAllStored"},
 
