@@ -3,37 +3,40 @@ package cli
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"tidegate/engine/view"
 )
 
 func (a *app) consoleCommand() *cobra.Command {
 	var f configFlags
+	var keep bool
 	cmd := &cobra.Command{
 		Use:   "console [DIR]",
 		Short: "Evaluate expressions",
 		Long: "Evaluate expressions over the configuration and the accepted values of its sources, one\n" +
-			"for each line. Where input is not from a terminal, an error does not end it.",
+			"for each line. Where input is not from a terminal, an error does not end it.\n\n" +
+			"On a terminal, the arrow keys bring back former lines and Tab completes names. Lines are\n" +
+			"kept in a file that only its owner may read. Nobody can tell which of them hold a secret: one\n" +
+			"that begins with a blank is not kept, and --history=false keeps none.",
 		Args: atMost(1, "directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.console(cmd, &f, a.directory(args))
+			return a.console(cmd, &f, a.directory(args), keep)
 		},
 	}
+	cmd.Flags().BoolVar(&keep, "history", true, "keep the lines that are typed on a terminal")
 	f.addJSON(cmd.Flags(), "each value, or {\"error\": ...}, as one line of JSON")
 	f.addState(cmd.Flags())
 	f.addInputs(cmd.Flags())
 	return cmd
 }
 
-func (a *app) console(cmd *cobra.Command, f *configFlags, dir string) error {
+func (a *app) console(cmd *cobra.Command, f *configFlags, dir string, keep bool) error {
 	e, err := a.load(cmd.Context(), a.options(cmd, f, dir), f.json)
 	if err != nil {
 		return err
@@ -41,8 +44,12 @@ func (a *app) console(cmd *cobra.Command, f *configFlags, dir string) error {
 	defer e.Close()
 	a.report(e.diags, e.Files())
 	c := &console{app: a, engine: e, json: f.json, out: a.Stdout, err: a.Stderr}
-	if isTerminal(a.Stdin) && !f.json {
-		return c.interactive(cmd.Context())
+	if isTerminal(a.Stdin) && isTerminal(a.Stdout) && !f.json {
+		path := ""
+		if keep {
+			path = a.historyPath()
+		}
+		return c.interactive(cmd.Context(), path)
 	}
 	return c.lines(cmd.Context())
 }
@@ -114,35 +121,4 @@ func (c *console) fault(diags hcl.Diagnostics, text string) {
 func (c *console) warn(diags hcl.Diagnostics, text string) {
 	files := map[string]*hcl.File{view.Console: {Bytes: []byte(text)}}
 	_ = view.Diagnostics(c.err, diags, c.sources(files), c.style(c.Stderr))
-}
-
-// interactive edits lines on a terminal. Ctrl-C, Ctrl-D and exit end it.
-func (c *console) interactive(ctx context.Context) error {
-	fd := int(file(c.Stdin).Fd())
-	before, err := term.MakeRaw(fd)
-	if err != nil {
-		return c.lines(ctx)
-	}
-	defer term.Restore(fd, before)
-	t := term.NewTerminal(struct {
-		io.Reader
-		io.Writer
-	}{c.Stdin, c.Stdout}, "> ")
-	if w, h, err := term.GetSize(fd); err == nil {
-		_ = t.SetSize(w, h)
-	}
-	c.out, c.err = t, t
-	for {
-		text, err := t.ReadLine()
-		if errors.Is(err, io.EOF) || ctx.Err() != nil {
-			fmt.Fprintln(t)
-			return nil
-		}
-		if err != nil && !errors.Is(err, term.ErrPasteIndicator) {
-			return err
-		}
-		if !c.line(ctx, text) {
-			return nil
-		}
-	}
 }
