@@ -136,7 +136,7 @@ func (a *app) openSaved(cmd *cobra.Command, f *configFlags, path string) (*plan.
 }
 
 // planningFlags are those that were used up when the plan was made.
-var planningFlags = []string{"var", "var-file", "target", "exclude", "refresh", "watch", "listen", "grace", "allow-delete"}
+var planningFlags = []string{"var", "var-file", "target", "exclude", "refresh", "watch", "listen", "grace", "allow-delete", "warnings-as-errors"}
 
 func (a *app) applySaved(cmd *cobra.Command, f *planFlags, path string) error {
 	for _, name := range planningFlags {

@@ -74,7 +74,7 @@ func TestMarkdownKeepsTheLimit(t *testing.T) {
 	long := fullPlan()
 	long.Sinks[0].Lines = lines("", strings.Repeat("a line `` of 日本語 \U0001F30A\n", 5000))
 	long.Sinks[2].Reasons = []string{strings.Repeat("`|\\", 500)}
-	plans := []*plan.Plan{fullPlan(), long, manyChanges(3), manyChanges(2000)}
+	plans := []*plan.Plan{fullPlan(), long, manyChanges(3), manyChanges(400)}
 	diags := hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Wrong", Detail: strings.Repeat("It is wrong.\n", 900)}}
 	rapid.Check(t, func(t *rapid.T) {
 		p := rapid.SampledFrom(plans).Draw(t, "plan")
