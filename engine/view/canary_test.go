@@ -12,8 +12,10 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"tidegate/engine"
+	"tidegate/engine/graph"
 	"tidegate/engine/plan"
 	"tidegate/engine/scenario"
+	"tidegate/hclspec/address"
 )
 
 func parse(t *testing.T, name, src string) (*hcl.File, hcl.Attributes) {
@@ -76,6 +78,13 @@ func renderings(t *testing.T) map[string]string {
 		return nil
 	})
 	add("tests", func(b *bytes.Buffer) error { return writeSuite(b, suiteReport("a", diags, p), src, s) })
+	d := driftOfPlan(p)
+	add("drift", func(b *bytes.Buffer) error { return DriftText(b, d, false, s) })
+	add("drift JSON", func(b *bytes.Buffer) error { return DriftJSON(b, d, false, diags, src) })
+	g := graphOfPlan(p)
+	add("graph", func(b *bytes.Buffer) error {
+		return errors.Join(GraphDot(b, g), GraphSVG(b, g), GraphMermaid(b, g), GraphJSON(b, g))
+	})
 	add("outputs", func(b *bytes.Buffer) error { return Outputs(b, p.Outputs, s) })
 	add("state", func(b *bytes.Buffer) error { return StateText(b, sampleLedger(), s) })
 	add("state JSON", func(b *bytes.Buffer) error { return StateJSON(b, sampleLedger()) })
@@ -87,6 +96,27 @@ func renderings(t *testing.T) map[string]string {
 		return err
 	})
 	return out
+}
+
+// driftOfPlan tells of the drift in a plan, and of every other sink that it cannot be read.
+func driftOfPlan(p *plan.Plan) *engine.Drift {
+	d := &engine.Drift{Selection: p.Selection}
+	for _, c := range p.Sinks {
+		standing := engine.Unreadable
+		if c.Drift != nil {
+			standing = engine.Drifted
+		}
+		d.Sinks = append(d.Sinks, engine.SinkDrift{Standing: standing, Change: c})
+	}
+	return d
+}
+
+func graphOfPlan(p *plan.Plan) Graph {
+	g := Graph{Graph: graph.New(address.Address.Compare), States: engine.PlanStates(p), AsOf: "a plan"}
+	for a := range g.States {
+		g.Add(a)
+	}
+	return g
 }
 
 // suiteReport is of one file with a run of each status.
