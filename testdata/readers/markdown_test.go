@@ -3,6 +3,8 @@ package readers
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
@@ -157,4 +159,60 @@ func TestMarkdownShowsContentAsItIs(t *testing.T) {
 	if !found {
 		t.Errorf("the diff is another one:\n%s", data)
 	}
+}
+
+// Whatever characters a message is made of, a reader sees exactly them.
+func TestMarkdownKeepsEveryCharacter(t *testing.T) {
+	const letters = "||\\\\``**__<>&&@#[]()!~~::..-+=$%{}\"'  abwww.http://x1é日"
+	random := rand.New(rand.NewPCG(1, 2))
+	alphabet := []rune(letters)
+	var config strings.Builder
+	for i := range 150 {
+		message := []rune{'x'}
+		for range random.IntN(30) {
+			message = append(message, alphabet[random.IntN(len(alphabet))])
+		}
+		quoted, err := json.Marshal(string(append(message, 'x')))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.NewReplacer("${", "$${", "%{", "%%{", `\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(string(quoted))
+		fmt.Fprintf(&config, "rule \"assert\" \"r%d\" {\n  severity = \"warning\"\n  assertion {\n    condition = value == 0\n    error_message = %s\n  }\n}\n", i, text)
+		fmt.Fprintf(&config, "source \"static\" \"s%d\" {\n  value = 1\n  rules = [rule.assert.r%d]\n}\n", i, i)
+	}
+	w := newWorld(t, map[string]string{"main.hcl": config.String()})
+	p, _ := w.plan(2)
+	want := map[string]bool{}
+	for _, c := range p.Checks {
+		for _, problem := range c.Instances[0].Problems {
+			want[problem.Message] = true
+		}
+	}
+	if len(want) < 100 {
+		t.Fatalf("only %d messages", len(want))
+	}
+	data, _ := w.run("plan", "--format", "markdown", "--comment-limit", "0")
+	root, err := nethtml.Parse(strings.NewReader(render(t, data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	walk(root, func(n *nethtml.Node, _ bool) {
+		if n.Type == nethtml.ElementNode && n.Data == "code" {
+			delete(want, text(n))
+		}
+	})
+	for message := range want {
+		t.Errorf("no code that reads %q", message)
+	}
+}
+
+// text is all text of an element.
+func text(n *nethtml.Node) string {
+	var b strings.Builder
+	walk(n, func(n *nethtml.Node, _ bool) {
+		if n.Type == nethtml.TextNode {
+			b.WriteString(n.Data)
+		}
+	})
+	return b.String()
 }
