@@ -132,7 +132,7 @@ func TestFaultB15EveryGuardIsWired(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := bytes.Count(text, []byte(g.text)); n != 1 {
-			t.Errorf("%s has %d times the guard of %s (%s), want once", g.file, n, g.name, g.text)
+			t.Errorf("%s has %d times the guard of %s (%s), want once; where it moved, say so in the list", g.file, n, g.name, g.text)
 		}
 		dir, test := g.where()
 		if !hasTest(t, filepath.Join(top, dir), test) {

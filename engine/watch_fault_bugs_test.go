@@ -27,6 +27,7 @@ import (
 //	B12 TestWatchW15RefusedPush, TestFaultContentConfigurationNestingBomb
 //	B13 TestWatchE14CrashLoop, TestWatchS1B14DiskFull (what the disk holds)
 //	B14 TestWatchS1B14DiskFull, TestWatchW13StateDiskFull
+//	B15 TestFaultB15EveryGuardIsWired
 
 // B1, R11: an upstream that loses its data never empties a target, in whatever way it says so.
 func TestWatchB1UpstreamLosesItsData(t *testing.T) {

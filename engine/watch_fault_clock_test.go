@@ -340,7 +340,9 @@ sink "file" "hook" {
 	}
 	healed.Store(true)
 	value.Store(100)
-	wants("after all", "down.json", 100)
+	for _, name := range []string{"down.json", "out.json", "some.json", "settled.json"} {
+		wants("after all", name, 100)
+	}
 	eventually(t, "the secure server is trusted again", func() bool {
 		return !strings.Contains(m.tool("status").stdout, "certificate")
 	})

@@ -16,6 +16,7 @@ import (
 
 	"tidegate/providers"
 	"tidegate/providers/internal/httpclient/httpfault"
+	"tidegate/providers/providertest/certs"
 )
 
 // get does one GET with a pool of its own unless o names one.
@@ -140,7 +141,7 @@ func TestFaultH3RefusedAtDial(t *testing.T) {
 }
 
 func TestFaultH4Certificates(t *testing.T) {
-	ca, other := httpfault.NewCA(t), httpfault.NewCA(t)
+	ca, other := certs.NewCA(t), certs.NewCA(t)
 	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) })
 	hour := time.Now().Add(time.Hour)
 	with := func(c tls.Certificate) *tls.Config { return &tls.Config{Certificates: []tls.Certificate{c}} }
@@ -181,12 +182,12 @@ func TestFaultH4Certificates(t *testing.T) {
 }
 
 func TestClientCertificate(t *testing.T) {
-	ca := httpfault.NewCA(t)
+	ca := certs.NewCA(t)
 	conf := &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.Pool()}
 	url := ca.ServeTLS(conf, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(r.TLS.PeerCertificates[0].Subject.CommonName))
 	}))
-	cert, key := ca.LeafFiles("agent", time.Now().Add(time.Hour))
+	cert, key := ca.LeafFiles(t.TempDir(), "agent", time.Now().Add(time.Hour))
 	body, err := get(t, Options{TLS: &TLS{CAFile: ca.File(), CertFile: cert, KeyFile: key}}, url)
 	if err != nil || body != "agent" {
 		t.Errorf("got %q, %v", body, err)
@@ -199,7 +200,7 @@ func TestClientCertificate(t *testing.T) {
 }
 
 func TestTLSFilesAreReadAtFirstUseAndAgainWhenChanged(t *testing.T) {
-	ca := httpfault.NewCA(t)
+	ca := certs.NewCA(t)
 	url := ca.ServeTLS(&tls.Config{}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) }))
 	dir := t.TempDir()
 	pool := &Pool{}
@@ -332,7 +333,7 @@ func TestClientsShareConnections(t *testing.T) {
 }
 
 func TestHTTP2IsSpoken(t *testing.T) {
-	ca := httpfault.NewCA(t)
+	ca := certs.NewCA(t)
 	url := ca.ServeTLS(&tls.Config{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(r.Proto)) }))
 	if body, err := get(t, Options{TLS: &TLS{CAFile: ca.File()}}, url); err != nil || body != "HTTP/2.0" {
 		t.Errorf("got %q, %v", body, err)

@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"tidegate/providers/internal/httpclient/httpfault"
+	"tidegate/providers/providertest/certs"
 )
 
 // An exchange that times out dooms its HTTP/2 connection, and disturbs nobody who shares it.
 func TestTimeoutDoomsTheSharedConnection(t *testing.T) {
-	ca := httpfault.NewCA(t)
+	ca := certs.NewCA(t)
 	going, finish := make(chan bool), make(chan bool)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"tidegate/providers"
-	"tidegate/providers/internal/httpclient/httpfault"
 	"tidegate/providers/providertest"
+	"tidegate/providers/providertest/certs"
 )
 
 func to(target string, code int) http.HandlerFunc {
@@ -101,7 +101,7 @@ func TestFaultH23NoCredentialsForOtherHosts(t *testing.T) {
 
 func TestFaultH23NeverFromHTTPSToHTTP(t *testing.T) {
 	plain := record(t, say("plain"))
-	ca := httpfault.NewCA(t)
+	ca := certs.NewCA(t)
 	url := ca.ServeTLS(&tls.Config{}, to(plain.URL, 302))
 	block := fmt.Sprintf("tls {\n ca_file = %q\n}", ca.File())
 	_, err := fetch(t, url, block, `follow_redirects = true`)

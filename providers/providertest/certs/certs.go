@@ -1,4 +1,5 @@
-package httpfault
+// Package certs makes certificates for tests.
+package certs
 
 import (
 	"crypto/ecdsa"
@@ -8,6 +9,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -31,7 +34,7 @@ func NewCA(t testing.TB) *CA {
 	key := newKey(t)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"},
-		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(48 * time.Hour),
+		NotBefore: time.Now().AddDate(-5, 0, 0), NotAfter: time.Now().AddDate(5, 0, 0),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
@@ -48,22 +51,24 @@ func NewCA(t testing.TB) *CA {
 // File writes the authority's certificate to a PEM file.
 func (ca *CA) File() string {
 	ca.t.Helper()
-	return writePEM(ca.t, "ca.pem", "CERTIFICATE", ca.cert.Raw)
+	return writePEM(ca.t, ca.t.TempDir(), "ca.pem", "CERTIFICATE", ca.cert.Raw)
 }
 
-// Leaf makes a certificate for a host name or address, valid until notAfter.
-func (ca *CA) Leaf(host string, notAfter time.Time) tls.Certificate {
+// Leaf makes a certificate for a host name or address, and further ones, valid until notAfter.
+func (ca *CA) Leaf(host string, notAfter time.Time, others ...string) tls.Certificate {
 	ca.t.Helper()
 	key := newKey(ca.t)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: host},
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: host},
 		NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: notAfter,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
-	if ip := net.ParseIP(host); ip != nil {
-		template.IPAddresses = []net.IP{ip}
-	} else {
-		template.DNSNames = []string{host}
+	for _, host := range append(others, host) {
+		if ip := net.ParseIP(host); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, host)
+		}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, &key.PublicKey, ca.key)
 	if err != nil {
@@ -72,15 +77,15 @@ func (ca *CA) Leaf(host string, notAfter time.Time) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// LeafFiles is Leaf, written to a certificate and a key file.
-func (ca *CA) LeafFiles(host string, notAfter time.Time) (certFile, keyFile string) {
+// LeafFiles is Leaf, written to a certificate and a key file of a directory.
+func (ca *CA) LeafFiles(dir, host string, notAfter time.Time, others ...string) (certFile, keyFile string) {
 	ca.t.Helper()
-	leaf := ca.Leaf(host, notAfter)
+	leaf := ca.Leaf(host, notAfter, others...)
 	der, err := x509.MarshalPKCS8PrivateKey(leaf.PrivateKey)
 	if err != nil {
 		ca.t.Fatal(err)
 	}
-	return writePEM(ca.t, "cert.pem", "CERTIFICATE", leaf.Certificate[0]), writePEM(ca.t, "key.pem", "PRIVATE KEY", der)
+	return writePEM(ca.t, dir, "cert.pem", "CERTIFICATE", leaf.Certificate[0]), writePEM(ca.t, dir, "key.pem", "PRIVATE KEY", der)
 }
 
 // ServeTLS serves handler with conf; an empty one gets a good certificate for 127.0.0.1.
@@ -90,7 +95,7 @@ func (ca *CA) ServeTLS(conf *tls.Config, handler http.Handler) string {
 		conf.Certificates = []tls.Certificate{ca.Leaf("127.0.0.1", time.Now().Add(time.Hour))}
 	}
 	s := httptest.NewUnstartedServer(handler)
-	s.Config.ErrorLog = Quiet()
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.TLS = conf
 	s.EnableHTTP2 = true
 	s.StartTLS()
@@ -114,9 +119,9 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 	return key
 }
 
-func writePEM(t testing.TB, name, kind string, der []byte) string {
+func writePEM(t testing.TB, dir, name, kind string, der []byte) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
+	path := filepath.Join(dir, name)
 	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
 		t.Fatal(err)
 	}
