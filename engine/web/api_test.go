@@ -134,7 +134,7 @@ func TestStatusIsFresh(t *testing.T) {
 		if err := json.Unmarshal([]byte(s.get("/api/v1/status").body), got); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(st, got, cmp.AllowUnexported(address.Key{})); diff != "" {
+		if diff := cmp.Diff(st, got, cmp.Comparer(func(a, b address.Key) bool { return a == b })); diff != "" {
 			t.Error(diff)
 		}
 	}

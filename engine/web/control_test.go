@@ -51,11 +51,11 @@ func TestControl(t *testing.T) {
 		t.Errorf("%v %v", info, err)
 	}
 	st, err := c.Status(ctx)
-	if diff := cmp.Diff(d.status, st, cmp.AllowUnexported(address.Key{})); err != nil || diff != "" {
+	if diff := cmp.Diff(d.status, st, cmp.Comparer(func(a, b address.Key) bool { return a == b })); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
 	entries, err := c.History(ctx, sourceAddress("app"), 3)
-	if diff := cmp.Diff(d.history, entries, cmp.AllowUnexported(address.Key{})); err != nil || diff != "" || d.limit != 3 || d.historyOf != sourceAddress("app") {
+	if diff := cmp.Diff(d.history, entries, cmp.Comparer(func(a, b address.Key) bool { return a == b })); err != nil || diff != "" || d.limit != 3 || d.historyOf != sourceAddress("app") {
 		t.Errorf("%v %s", err, diff)
 	}
 	if _, err := c.History(ctx, address.Address{}, 0); err != nil || d.limit != 0 || !d.historyOf.IsZero() {
