@@ -33,7 +33,9 @@ func (d *Daemon) recallPauses(ctx context.Context) error {
 }
 
 // Matches reports whether the pause covers an address.
-func (p *Pause) Matches(a address.Address) bool { return address.Matches(p.Pattern, a) }
+func (p *Pause) Matches(a address.Address) bool {
+	return address.Matches(p.Pattern, a) && !slices.Contains(p.Except, a.String())
+}
 
 // isPaused returns the pause that an address is under, nil if there is none.
 func (d *Daemon) isPaused(a address.Address) *Pause {
@@ -93,31 +95,45 @@ func (d *Daemon) Pause(ctx context.Context, p Pause) error {
 	return d.wait(ctx, durable)
 }
 
-// Resume ends the pauses with the pattern, or that cover the address, and returns how many.
+// Resume ends the pauses with the pattern, and takes the address, if it is one, out of those that
+// cover others too, which stay paused. It returns how many pauses it found.
 func (d *Daemon) Resume(ctx context.Context, pattern string) (int, error) {
 	durable := make(chan struct{})
-	var ended []*Pause
+	found := 0
 	if err := d.call(ctx, func() {
 		named, _ := address.Parse(pattern)
-		d.pauses = slices.DeleteFunc(d.pauses, func(p *Pause) bool {
-			if p.Pattern == pattern || !named.IsZero() && p.Matches(named) {
+		var ended, rest []*Pause
+		for _, p := range d.pauses {
+			switch {
+			case p.Pattern == pattern:
 				ended = append(ended, p)
-				return true
+			case !named.IsZero() && p.Matches(named):
+				found++
+				narrower := *p // who asked for the status may still read the other
+				narrower.Except = append(slices.Clone(p.Except), named.String())
+				rest = append(rest, &narrower)
+			default:
+				rest = append(rest, p)
 			}
-			return false
-		})
-		if len(ended) == 0 {
+		}
+		if found > 0 && len(ended) == 0 {
+			ended = []*Pause{{Pattern: pattern}}
+		} else {
+			found += len(ended)
+		}
+		if found == 0 {
 			return
 		}
+		d.pauses = rest
 		d.resume(ended)
 		d.savePauses(durable)
 	}); err != nil {
 		return 0, err
 	}
-	if len(ended) == 0 {
+	if found == 0 {
 		return 0, fmt.Errorf("nothing is paused as %q; see: tidegate status", pattern)
 	}
-	return len(ended), d.wait(ctx, durable)
+	return found, d.wait(ctx, durable)
 }
 
 func (d *Daemon) resume(ended []*Pause) {

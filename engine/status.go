@@ -104,7 +104,8 @@ type Pause struct {
 	Pattern string    `json:"pattern"` // an address or a glob over addresses
 	Reason  string    `json:"reason,omitempty"`
 	Since   time.Time `json:"since"`
-	Until   time.Time `json:"until,omitzero"` // zero: until resumed
+	Until   time.Time `json:"until,omitzero"`   // zero: until resumed
+	Except  []string  `json:"except,omitempty"` // addresses that were resumed out of a glob
 }
 
 // Approval is the deletion of a removed sink's target, which waits for somebody's word.

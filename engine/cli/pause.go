@@ -54,8 +54,8 @@ func (a *app) resumeCommand() *cobra.Command {
 	return f.onState(&cobra.Command{
 		Use:   "resume ADDR|GLOB",
 		Short: "End a pause",
-		Long: "End the pause of a pattern, or all that cover an address. What changed meanwhile is\n" +
-			"looked at and delivered at once.",
+		Long: "End the pause of a pattern, or resume one address, out of a paused glob too: the rest of\n" +
+			"that stays paused. What changed meanwhile is looked at and delivered at once.",
 		Args: exactly("an address or the glob that was paused"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.steer(cmd, &f, a.path(f.dir), "Cannot resume", func(ctx context.Context, c *web.Client) error {
@@ -66,7 +66,7 @@ func (a *app) resumeCommand() *cobra.Command {
 				if n == 1 {
 					_, err = fmt.Fprintf(a.Stdout, "Resumed %s.\n", args[0])
 				} else {
-					_, err = fmt.Fprintf(a.Stdout, "Resumed %s: %d pauses ended.\n", args[0], n)
+					_, err = fmt.Fprintf(a.Stdout, "Resumed %s: %d pauses.\n", args[0], n)
 				}
 				return err
 			})

@@ -243,6 +243,9 @@ func (p *page) pauses(st *engine.Status) {
 		if !pause.Until.IsZero() {
 			text += fmt.Sprintf(", ends %s at %s", ahead(st.Time, pause.Until), moment(pause.Until))
 		}
+		if len(pause.Except) > 0 {
+			text += ", but for " + strings.Join(pause.Except, ", ")
+		}
 		if pause.Reason != "" {
 			text += ": " + pause.Reason
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +63,7 @@ func TestControl(t *testing.T) {
 		t.Errorf("%v, limit %d", err, d.limit)
 	}
 	p := engine.Pause{Pattern: "source.*", Reason: "maintenance", Until: day}
-	if err := c.Pause(ctx, p); err != nil || len(d.paused) != 1 || d.paused[0] != p {
+	if err := c.Pause(ctx, p); err != nil || len(d.paused) != 1 || !reflect.DeepEqual(d.paused[0], p) {
 		t.Errorf("%v %v", err, d.paused)
 	}
 	if n, err := c.Resume(ctx, "source.*"); err != nil || n != 1 {

@@ -34,7 +34,8 @@ type Daemon interface {
 	Subscribe(buffer int) (events <-chan engine.Event, cancel func())
 
 	Pause(ctx context.Context, p engine.Pause) error
-	// Resume ends the pauses whose pattern is the given one and says how many they were.
+	// Resume ends the pauses whose pattern is the given one, takes an address out of those that
+	// cover others too, and says how many it found.
 	Resume(ctx context.Context, pattern string) (int, error)
 	// Approve lets the target of a removed sink be deleted.
 	Approve(ctx context.Context, sink address.Address) error
