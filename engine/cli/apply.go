@@ -52,6 +52,7 @@ func (a *app) applyCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&auto, "auto-approve", false, "do not ask")
 	w.add(cmd)
 	addStrict(cmd.Flags(), &f.strict)
+	f.addSummary(cmd.Flags())
 	cmd.Flags().BoolVar(&f.refresh, "refresh", true, "look at the sources; without, their accepted values stand")
 	return cmd
 }
@@ -137,7 +138,11 @@ func (r *applying) plan(p *plan.Plan) {
 		r.stream.Plan(p)
 		return
 	}
-	_ = view.PlanText(r.out, p, r.style(r.Stdout))
+	write := view.PlanText
+	if r.flags.summary {
+		write = view.PlanBrief
+	}
+	_ = write(r.out, p, r.style(r.Stdout))
 }
 
 // approve asks where there is something to approve.

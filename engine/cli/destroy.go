@@ -16,6 +16,7 @@ func (a *app) destroyCommand() *cobra.Command {
 		},
 	}
 	f.add(cmd, "what happens as lines of JSON, in the shape of Terraform's", "`N` deliveries at a time")
+	f.addSummary(cmd.Flags())
 	cmd.Flags().BoolVar(&auto, "auto-approve", false, "do not ask")
 	return cmd
 }

@@ -32,9 +32,13 @@ type renderFlags struct {
 
 func (f *renderFlags) add(flags *pflag.FlagSet) {
 	flags.Var((*formatFlag)(&f.format), "format", "`FORMAT` of the plan: text, json or markdown (made for a comment on a change)")
-	flags.BoolVar(&f.summary, "summary", false, "only one short block: what is touched, and the counts")
+	f.addSummary(flags)
 	f.limit = view.CommentLimit
 	flags.Var((*limitFlag)(&f.limit), "comment-limit", "Markdown is cut to `N` characters, 0 for no limit (GitHub takes 65536, GitLab 1000000, Azure DevOps 150000, Bitbucket 32768)")
+}
+
+func (f *renderFlags) addSummary(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.summary, "summary", false, "of the plan only one short block: what is touched, and the counts")
 }
 
 // resolve brings --json and --format together.
