@@ -11,6 +11,7 @@ import (
 	"tidegate/engine/scenario"
 	"tidegate/providers"
 	"tidegate/providers/all"
+	"tidegate/testdata/bench/pairs"
 )
 
 const benchConfig = `
@@ -86,5 +87,27 @@ run "number %d" {
 			}
 			b.ReportMetric(float64(runs*b.N)/b.Elapsed().Seconds(), "runs/s")
 		})
+	}
+}
+
+// BenchmarkRunOfMany goes through one run of 1,000 pairs that applies, and one that finds
+// nothing to do.
+func BenchmarkRunOfMany(b *testing.B) {
+	dir := b.TempDir()
+	if err := pairs.Generate(dir, 1000); err != nil {
+		b.Fatal(err)
+	}
+	tests := "run \"apply\" { command = apply }\nrun \"again\" {\n  assert {\n    condition     = !plan.has_changes\n    error_message = \"got ${jsonencode(plan.summary)}\"\n  }\n}\n"
+	if err := os.WriteFile(filepath.Join(dir, "a.test.hcl"), []byte(tests), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	s, diags := load(b, dir, scenario.Options{})
+	if diags.HasErrors() {
+		b.Fatal(said(diags))
+	}
+	for b.Loop() {
+		if r := s.Run(b.Context()); r.Count(scenario.Pass) != 2 {
+			b.Fatal(said(r.Files[0].Runs[1].Diagnostics))
+		}
 	}
 }

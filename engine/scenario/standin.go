@@ -37,14 +37,15 @@ type stage struct {
 	// not tell them what a sink is about to write there.
 	unread []address.Address
 
-	mutex   sync.Mutex
-	written map[string]bool            // the paths that sinks write
-	reads   map[address.Address]string // the paths that sources read
-	sentTo  map[address.Address]string // sources whose values are sent to them, with their name
+	mutex    sync.Mutex
+	resolved map[string]string          // targets to the paths that they lead to
+	written  map[string]bool            // the paths that sinks write
+	reads    map[address.Address]string // the paths that sources read
+	sentTo   map[address.Address]string // sources whose values are sent to them, with their name
 }
 
 func newStage(dir string) *stage {
-	return &stage{dir: resolve(dir), shown: dir, written: map[string]bool{}, reads: map[address.Address]string{}, sentTo: map[address.Address]string{}}
+	return &stage{dir: resolve(dir), shown: dir, resolved: map[string]string{}, written: map[string]bool{}, reads: map[address.Address]string{}, sentTo: map[address.Address]string{}}
 }
 
 // registry returns the kinds with stand-ins for those that touch the world.
@@ -113,8 +114,9 @@ func (s *stage) source(kind string, real providers.Source, values cty.Value, env
 	if r, is := real.(providers.PathReader); is && !slices.Contains(s.unread, base.address) {
 		s.mutex.Lock()
 		defer s.mutex.Unlock()
-		s.reads[base.address] = r.ReadsPath()
-		return &readerStandIn{base, r}
+		path := r.ReadsPath()
+		s.reads[base.address] = path
+		return &readerStandIn{base, path}
 	}
 	return base
 }
@@ -142,7 +144,7 @@ type (
 	}
 	readerStandIn struct {
 		*sourceStandIn
-		reads providers.PathReader
+		path string // nothing on the disk changes while tests run
 	}
 )
 
@@ -180,11 +182,11 @@ func (s *sourceStandIn) mocked(m *met) (providers.Snapshot, error) {
 	}, nil
 }
 
-func (s *readerStandIn) ReadsPath() string { return s.reads.ReadsPath() }
+func (s *readerStandIn) ReadsPath() string { return s.path }
 
 // Fetch reads what the mock says, else the files of the test, else the module's own.
 func (s *readerStandIn) Fetch(ctx context.Context, last string) (providers.Snapshot, error) {
-	world, path := s.stage.world, s.ReadsPath()
+	world, path := s.stage.world, s.path
 	if m := world.meets(s.address); m != nil {
 		return s.mocked(m)
 	}
@@ -279,6 +281,12 @@ type sinkStandIn struct {
 	values  cty.Value
 }
 
+// pathSink is a sink that writes one file.
+type pathSink interface {
+	providers.Sink
+	providers.PathWriter
+}
+
 // contentful has another name than its method, which it would hide where it is embedded.
 type contentful interface{ providers.Content }
 
@@ -299,7 +307,7 @@ type (
 	}
 	fileStandIn struct {
 		wholeStandIn
-		providers.PathWriter
+		path      string
 		sensitive bool
 	}
 )
@@ -315,12 +323,9 @@ func (s *stage) sink(kind string, real providers.Sink, values cty.Value, env pro
 	base := &sinkStandIn{Sink: real, stage: s, address: addressOf(env), kind: kind, values: values}
 	content, hasContent := real.(providers.Content)
 	exposer, hasExposer := real.(providers.Exposer)
-	if w, is := real.(providers.PathWriter); is && hasContent && hasExposer {
-		s.mutex.Lock()
-		s.written[w.WritesPath()] = true
-		s.mutex.Unlock()
+	if w, is := real.(pathSink); is && hasContent && hasExposer {
 		sensitive := env.IsSensitive("content") || env.IsSensitive("content_base64")
-		return &fileStandIn{wholeStandIn{base, content, exposer}, w, sensitive}
+		return &fileStandIn{wholeStandIn{base, content, exposer}, s.writesTo(w), sensitive}
 	}
 	switch {
 	case hasContent && hasExposer:
@@ -332,6 +337,21 @@ func (s *stage) sink(kind string, real providers.Sink, values cty.Value, env pro
 	}
 	return base
 }
+
+// writesTo notes the path that a sink writes. Sinks are made anew for each plan, and following
+// links costs far more than remembering where they lead.
+func (s *stage) writesTo(w pathSink) string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	path, known := s.resolved[w.Target()]
+	if !known {
+		path = w.WritesPath()
+		s.resolved[w.Target()], s.written[path] = path, true
+	}
+	return path
+}
+
+func (f *fileStandIn) WritesPath() string { return f.path }
 
 func (s *sinkStandIn) Read(context.Context) (providers.Observed, error) {
 	return providers.Observed{Opaque: true}, nil
@@ -357,7 +377,7 @@ func (s *sinkStandIn) fails() error {
 }
 
 func (f *fileStandIn) Read(context.Context) (providers.Observed, error) {
-	e, ok := f.stage.world.file(f.WritesPath())
+	e, ok := f.stage.world.file(f.path)
 	if !ok {
 		return providers.Observed{}, nil
 	}
@@ -384,11 +404,10 @@ func (f *fileStandIn) mode() (fs.FileMode, bool) {
 }
 
 func (f *fileStandIn) Write(ctx context.Context, d providers.Delivery) error {
-	path := f.WritesPath()
 	mode, given := f.mode()
 	if !given {
 		mode = 0o644
-		if e, ok := f.stage.world.file(path); ok {
+		if e, ok := f.stage.world.file(f.path); ok {
 			mode = e.mode
 		}
 		if f.sensitive {
@@ -398,7 +417,7 @@ func (f *fileStandIn) Write(ctx context.Context, d providers.Delivery) error {
 	if err := f.sinkStandIn.Write(ctx, d); err != nil {
 		return err
 	}
-	f.stage.world.write(path, entry{f.stage.name(f.Target()), f.Content(), mode, f.sensitive})
+	f.stage.world.write(f.path, entry{f.stage.name(f.Target()), f.Content(), mode, f.sensitive})
 	return nil
 }
 
@@ -406,6 +425,6 @@ func (f *fileStandIn) Delete(context.Context) error {
 	if err := f.fails(); err != nil {
 		return err
 	}
-	f.stage.world.remove(f.WritesPath())
+	f.stage.world.remove(f.path)
 	return nil
 }

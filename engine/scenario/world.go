@@ -29,6 +29,7 @@ type world struct {
 
 	mutex      sync.Mutex
 	files      map[string]*entry // by path, links resolved
+	above      map[string]int    // how many files are below a directory, at any depth
 	mocks      map[address.Address]*timeline
 	sent       map[address.Address]*met // what was last sent to a source that is sent to
 	deliveries []delivery               // of this round
@@ -60,7 +61,7 @@ type stranger struct{ what, who string }
 func newWorld(begin time.Time) *world {
 	return &world{
 		store: state.NewMemory(), begin: begin, now: begin,
-		files: map[string]*entry{}, sent: map[address.Address]*met{},
+		files: map[string]*entry{}, above: map[string]int{}, sent: map[address.Address]*met{},
 	}
 }
 
@@ -110,12 +111,28 @@ func (w *world) file(path string) (entry, bool) {
 func (w *world) write(path string, e entry) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
+	if w.files[path] == nil {
+		w.count(path, 1)
+	}
 	w.files[path] = &e
+}
+
+// count lets the directories above a path know of one more file, or one less.
+func (w *world) count(path string, by int) {
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		w.above[dir] += by
+		if dir == filepath.Dir(dir) {
+			return
+		}
+	}
 }
 
 func (w *world) remove(path string) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
+	if w.files[path] != nil {
+		w.count(path, -1)
+	}
 	delete(w.files, path)
 }
 
@@ -123,6 +140,9 @@ func (w *world) remove(path string) {
 func (w *world) below(dir string, recursive bool) map[string]entry {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
+	if w.above[dir] == 0 {
+		return nil // most of what is read is a file, and there may be many
+	}
 	out := map[string]entry{}
 	for path, e := range w.files {
 		rel, err := filepath.Rel(dir, path)
