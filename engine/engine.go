@@ -88,11 +88,23 @@ func Validate(_ context.Context, opts Options) (*Engine, hcl.Diagnostics) {
 	return load(opts, loadOptions{validate: true})
 }
 
+// LoadBase is Load of the same configuration as it was at some time, with the same options.
+// What did not change since is shared.
+func (e *Engine) LoadBase(_ context.Context, tree hclspec.Tree) (*Engine, hcl.Diagnostics) {
+	e.prog.digests()
+	base, diags := load(e.opts, loadOptions{stored: tree.Stored, find: tree.Find, before: e})
+	if base.prog != nil {
+		base.prog.digests()
+	}
+	return base, diags
+}
+
 // loadOptions say how a configuration is loaded.
 type loadOptions struct {
 	validate bool
 	before   *Engine        // what did not change is taken over from it; nil for nothing
 	stored   hclspec.Stored // read instead of the disk; nil for the disk
+	find     func(hclspec.Read) (hclspec.Found, bool)
 }
 
 func load(opts Options, how loadOptions) (*Engine, hcl.Diagnostics) {
@@ -106,7 +118,7 @@ func load(opts Options, how loadOptions) (*Engine, hcl.Diagnostics) {
 	if e.opts.Dir == "" {
 		e.opts.Dir = "."
 	}
-	from, c := hclspec.LoadOptions{Stored: how.stored}, compileOptions{validate: how.validate, stored: how.stored}
+	from, c := hclspec.LoadOptions{Stored: how.stored}, compileOptions{validate: how.validate, stored: how.stored, find: how.find}
 	if how.before != nil && how.before.prog.sound {
 		from.Previous, c.before = how.before.spec, how.before.prog
 	}

@@ -242,11 +242,8 @@ func (p *program) build(out *evaluated, c *providers.Configured, a address.Addre
 
 func (p *program) env(a address.Address) providers.Env {
 	var stored func(string) ([]byte, bool)
-	if files := p.files.Stored; files != nil {
-		stored = func(path string) ([]byte, bool) {
-			found, ok := files[hclspec.Read{Kind: hclspec.ReadRule, Path: path}]
-			return found.Content, ok && found.OK
-		}
+	if p.files.Stored != nil {
+		stored = p.files.Instead
 	}
 	return providers.Env{
 		Stored:  stored,

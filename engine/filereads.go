@@ -98,7 +98,7 @@ func (p *program) fileReads() []*fileReads {
 // disk looks at files as they are, also where stored ones are read.
 func (p *program) disk() hclspec.FunctionOptions {
 	opts := p.files
-	opts.Stored = nil
+	opts.Stored, opts.Find = nil, nil
 	return opts
 }
 

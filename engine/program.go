@@ -141,6 +141,7 @@ type compileOptions struct {
 	whole  bool
 	before *program       // what did not change is taken over from it; nil for nothing
 	stored hclspec.Stored // read by functions and rules instead of the disk; nil for the disk
+	find   func(hclspec.Read) (hclspec.Found, bool)
 }
 
 // compile makes a program.
@@ -148,7 +149,7 @@ func compile(spec *hclspec.Spec, opts Options, c compileOptions) (*program, hcl.
 	p := &program{
 		spec: spec, opts: opts, validate: c.validate,
 		graph: graph.New(address.Address.Compare), environ: map[string]string{}, reads: &fileReads{},
-		files:  hclspec.FunctionOptions{ModuleDir: spec.Dir, ReadPaths: spec.Settings.PathsRead, Stored: c.stored},
+		files:  hclspec.FunctionOptions{ModuleDir: spec.Dir, ReadPaths: spec.Settings.PathsRead, Stored: c.stored, Find: c.find},
 		warned: map[address.Address]hcl.Diagnostics{},
 	}
 	for _, entry := range opts.Environ {

@@ -88,12 +88,12 @@ var errNotStored = errors.New("it is not stored")
 
 // stored answers from what was stored, if that is to be read and knows the file.
 func (r *fileReader) stored(read Read) ([]byte, error) {
-	found, ok := r.opts.Stored[read]
+	found, ok := r.opts.find(read)
 	switch {
 	case !ok:
 		return nil, errNotStored
 	case !found.OK:
-		return nil, fmt.Errorf("%s could not be read when the configuration was good", read.Path)
+		return nil, fmt.Errorf("%s could not be read at the time that the configuration is of", read.Path)
 	}
 	return found.Content, nil
 }
@@ -173,7 +173,7 @@ func regularAt(real, abs string) error {
 func (r *fileReader) exists(path string) (bool, error) {
 	read := Read{Kind: ReadExists, Path: r.abs(path)}
 	_, err := r.look(read, path)
-	if _, stored := r.opts.Stored[read]; err != nil && (stored || errors.Is(err, errNoFile)) {
+	if _, stored := r.opts.find(read); err != nil && (stored || errors.Is(err, errNoFile)) {
 		return false, nil
 	}
 	return err == nil, err

@@ -26,8 +26,10 @@ type FunctionOptions struct {
 	// OnRead, if set, is called for each look at a file, since it counts as configuration,
 	// also where nothing was found. Calls may come from several goroutines.
 	OnRead func(Read, Found)
-	// Stored is read instead of the disk; nil for the disk.
+	// Stored is read instead of the disk; nil for the disk. Find is asked for what it does not
+	// have, see Tree.
 	Stored Stored
+	Find   func(Read) (Found, bool)
 }
 
 // Functions returns the functions of expressions, by name: Terraform's, with the same

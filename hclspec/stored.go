@@ -44,6 +44,31 @@ type Found struct {
 // the real directory.
 type Stored map[Read]Found
 
+// Tree is a configuration as it was at some time, with all that stood around it. Where one is
+// given, it is read instead of the disk.
+type Tree struct {
+	Stored Stored // the files of the configuration and of values for variables
+	// Find answers for what functions and rules read, and false for what the tree knows
+	// nothing of, which is read from the disk. It may be called from several goroutines.
+	Find func(Read) (Found, bool)
+}
+
+// find answers a read from what was stored, or from a tree.
+func (o FunctionOptions) find(r Read) (Found, bool) {
+	found, ok := o.Stored[r]
+	if !ok && o.Find != nil {
+		found, ok = o.Find(r)
+	}
+	return found, ok
+}
+
+// Instead returns the content that a rule's file has instead of that on the disk, false where
+// the disk is to be read.
+func (o FunctionOptions) Instead(path string) ([]byte, bool) {
+	found, ok := o.find(Read{Kind: ReadRule, Path: path})
+	return found.Content, ok && found.OK
+}
+
 // Sources returns what the Spec was made of: its files, and after CollectInputs those of
 // values. The bytes are shared.
 func (s *Spec) Sources() Stored {
@@ -59,6 +84,18 @@ func (s *Spec) Sources() Stored {
 		}
 	}
 	return out
+}
+
+// KindOf says as what a file of a configuration's directory is read, by its name: ReadConfig or
+// ReadInput, false for neither.
+func KindOf(name string) (ReadKind, bool) {
+	switch {
+	case IsConfigFile(name):
+		return ReadConfig, true
+	case slices.Contains(wholeFiles, name) || isAutoFile(name):
+		return ReadInput, true
+	}
+	return "", false
 }
 
 // ReadsOf lists the files that a configuration in dir is made of as the directory is now, beside

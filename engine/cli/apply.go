@@ -37,7 +37,7 @@ func (a *app) applyCommand() *cobra.Command {
 				return a.applySaved(cmd, &f, a.path(args[0]))
 			}
 			if len(args) > 0 && !exists(a.path(args[0])) {
-				return a.failWith("Nothing to apply", fmt.Errorf("there is no saved plan and no directory %s; name one of them", a.path(args[0])), f.json)
+				return a.failWith("Nothing to apply", errors.New(sentence(fmt.Sprintf("there is no directory %s, nor a saved plan", args[0]))), f.json)
 			}
 			if w.watch {
 				if err := f.unselected(); err != nil {

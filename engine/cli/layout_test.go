@@ -47,8 +47,9 @@ var importTable = []struct {
 	{"engine/queue", nil},
 	{"engine/scenario", []string{"engine", "engine/plan", "engine/state", "hclspec", "providers"}},
 	{"engine/view", []string{"engine", "engine/scenario", "engine/graph", "engine/plan", "engine/diff", "engine/state"}},
+	{"engine/review", []string{"engine", "engine/plan", "engine/state", "hclspec", "providers"}},
 	{"engine/web", []string{"engine", "engine/view", "engine/plan", "engine/state"}},
-	{"engine/cli", []string{"engine", "engine/scenario", "engine/view", "engine/web", "engine/plan", "engine/state", "hclspec", "providers", "providers/userfile"}},
+	{"engine/cli", []string{"engine", "engine/review", "engine/scenario", "engine/view", "engine/web", "engine/plan", "engine/state", "hclspec", "providers", "providers/userfile"}},
 }
 
 var leaves = []string{"hclspec/address", "hclspec/mark", "hclspec/decode"}

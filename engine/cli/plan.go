@@ -23,6 +23,7 @@ type planFlags struct {
 	out      string
 	expires  time.Duration
 	selectFlags
+	lookFlags
 }
 
 func (f *planFlags) add(cmd *cobra.Command, jsonText, parallelismText string) {
@@ -62,6 +63,7 @@ func (a *app) planCommand() *cobra.Command {
 	cmd.Flags().DurationVar(&f.expires, "expires", defaultExpiry, "with --out, the `TIME` for which the plan may be applied")
 	cmd.Flags().BoolVar(&f.detailed, "detailed-exitcode", false, "exit with 2 if there are changes")
 	addStrict(cmd.Flags(), &f.strict)
+	f.lookFlags.add(cmd.Flags())
 	return cmd
 }
 
@@ -76,7 +78,17 @@ func (a *app) runPlan(cmd *cobra.Command, f *planFlags, dir string) error {
 	if err := f.checkOut(cmd, a); err != nil {
 		return err
 	}
+	if err := f.lookFlags.check(cmd); err != nil {
+		return err
+	}
 	opts := a.options(cmd, &f.configFlags, dir)
+	if f.base != "" {
+		return a.review(cmd, f, opts)
+	}
+	look, err := f.begin(a, &opts)
+	if err != nil {
+		return a.failWith("Cannot plan", err, f.json)
+	}
 	opts.Events = show.Event
 	e, diags := engine.Load(cmd.Context(), opts)
 	economise(e)
@@ -95,14 +107,22 @@ func (a *app) runPlan(cmd *cobra.Command, f *planFlags, dir string) error {
 	p, more := e.Plan(cmd.Context(), f.options())
 	show.end()
 	diags = append(diags, more...)
+	diags = append(diags, look.finish()...)
 	if stillborn(p, diags) {
 		return a.noPlan(f, diags, e.Files())
 	}
+	p.Incomplete = p.Incomplete || diags.HasErrors()
+	return a.showPlan(cmd, f, e, p, diags, e.Files())
+}
+
+// showPlan writes a plan, saves it where that was asked for, and answers with its exit code. e is
+// needed for saving alone.
+func (a *app) showPlan(cmd *cobra.Command, f *planFlags, e *engine.Engine, p *plan.Plan, diags hcl.Diagnostics, files map[string]*hcl.File) error {
 	if f.strict {
 		diags = strict(p, diags)
 	}
-	err := a.plan(p, &f.renderFlags, diags, e.Files())
-	a.report(diags, e.Files())
+	err := a.plan(p, &f.renderFlags, diags, files)
+	a.report(diags, files)
 	if f.out != "" && cmd.Context().Err() == nil {
 		if saved := a.savePlan(cmd.Context(), e, f, p); saved != nil {
 			return a.failWith("Cannot save the plan", saved, false)

@@ -121,7 +121,7 @@ func readPlan(path string) (*plan.Saved, error) {
 	}
 	s, err := plan.Decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read as a plan: %w", path, err)
+		return nil, fmt.Errorf("%s is a file that cannot be read as a plan: %w", path, err)
 	}
 	return s, nil
 }

@@ -40,6 +40,8 @@ type Plan struct {
 	Shared map[string]state.Counter `json:"shared,omitempty"`
 	// ForgetSources are sources of the ledger that are no longer declared.
 	ForgetSources []address.Address `json:"forget_sources,omitempty"`
+	// Base is set where the plan is for a change to the configuration, and says from what.
+	Base *Base `json:"base,omitempty"`
 	// Incomplete is set when something could not be looked at or judged: the exit code is 1.
 	Incomplete bool `json:"incomplete,omitempty"`
 }

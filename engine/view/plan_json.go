@@ -36,6 +36,7 @@ type planJSON struct {
 	Complete        bool                    `json:"complete"`
 	Errored         bool                    `json:"errored"`
 	Selection       *selectionJSON          `json:"selection,omitempty"`
+	Base            *plan.Base              `json:"base,omitempty"` // what a plan for a change is compared with
 	Diagnostics     []diagnosticJSON        `json:"diagnostics,omitempty"`
 }
 
@@ -137,7 +138,7 @@ func PlanJSON(w io.Writer, p *plan.Plan, diags hcl.Diagnostics, src Sources) err
 		ResourceChanges: []*resourceJSON{}, OutputChanges: map[string]*changeJSON{},
 		Timestamp: p.Time.UTC().Format(time.RFC3339), Applyable: p.Acts(),
 		Errored: p.Outcome() == plan.Errored, Checks: planChecks(p),
-		Diagnostics: diagnosticsJSON(diags, src), Selection: selectionOf(p.Selection),
+		Diagnostics: diagnosticsJSON(diags, src), Selection: selectionOf(p.Selection), Base: p.Base,
 	}
 	for _, c := range p.Sources {
 		out.source(c)

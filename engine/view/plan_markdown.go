@@ -37,7 +37,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, diags hcl.Diagnostics, src Sources,
 	trouble := m.diagnostics(diags, src)
 	details := ""
 	if !o.Brief {
-		details = m.outputs(p.Outputs) + m.details()
+		details = m.base(p.Base) + m.outputs(p.Outputs) + m.details()
 	}
 	_, err := io.WriteString(w, head+m.note()+table+trouble+details+foot)
 	return err
@@ -76,6 +76,9 @@ func markdownHead(p *plan.Plan) string {
 	out := "### Tidegate " + kind + ": " + title + "\n\n"
 	if text != "" {
 		out += text + "\n\n"
+	}
+	if p.Base != nil {
+		out += html.EscapeString(baseWords(p.Base)) + "\n\n"
 	}
 	if text := leftOut(p.Selection, mdCode); text != "" {
 		out += text + "\n\n"

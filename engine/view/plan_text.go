@@ -14,6 +14,10 @@ import (
 func PlanText(w io.Writer, p *plan.Plan, s Style) error {
 	out := newPage(w, s)
 	sources, sinks := listedSources(p), listedSinks(p)
+	if p.Base != nil {
+		out.prose(0, "", baseWords(p.Base))
+		out.blank()
+	}
 	if len(sources)+len(sinks)+len(p.ForgetSources) > 0 {
 		out.legend(p, sources, sinks)
 	}
@@ -31,6 +35,9 @@ func PlanText(w io.Writer, p *plan.Plan, s Style) error {
 		out.blank()
 	}
 	out.outputChanges(p.Outputs)
+	if p.Base != nil {
+		out.base(p.Base)
+	}
 	out.summary(p)
 	return out.done()
 }

@@ -80,6 +80,9 @@ func SetBody(req *http.Request, body string) {
 // follows no redirect. name is the request as errors may show it, as in
 // "GET https://host/path". The caller closes the body.
 func (c *Client) Do(ctx context.Context, p *Progress, name string, req *http.Request) (*http.Response, error) {
+	if err := providers.CheckHost(ctx, req.URL.Host); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	of := c.of.Value()
 	t, err := of.pool.transport(of.tls)
 	if err != nil {
