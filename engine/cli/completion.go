@@ -61,7 +61,11 @@ func (a *app) completes(cmd *cobra.Command) {
 	if cmd.ValidArgsFunction == nil && len(cmd.ValidArgs) == 0 {
 		cmd.ValidArgsFunction = a.argumentsOf(cmd)
 	}
+	asked := slices.Contains(a.Args, cobra.ShellCompRequestCmd)
 	complete := func(f *pflag.Flag) {
+		if asked {
+			f.Usage = strings.ReplaceAll(f.Usage, "`", "") // which name the value in --help
+		}
 		if how := a.valuesOf(f.Name); how != nil {
 			_ = cmd.RegisterFlagCompletionFunc(f.Name, how) // an error only where another made one before
 		}
