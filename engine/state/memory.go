@@ -23,6 +23,7 @@ type Memory struct {
 	mu        sync.Mutex
 	ledger    *Ledger
 	blobs     map[string][]byte
+	refs      map[string]int // how many rows name a content
 	documents map[string]*Document
 	history   []Entry // oldest first
 	mac       []byte
@@ -34,7 +35,7 @@ var _ Store = (*Memory)(nil)
 func NewMemory() *Memory {
 	random := make([]byte, 48)
 	rand.Read(random)
-	m := &Memory{ledger: New(), blobs: map[string][]byte{}, documents: map[string]*Document{}, mac: random[:32]}
+	m := &Memory{ledger: New(), blobs: map[string][]byte{}, refs: map[string]int{}, documents: map[string]*Document{}, mac: random[:32]}
 	m.ledger.Lineage = hex.EncodeToString(random[32:])
 	return m
 }
@@ -139,14 +140,20 @@ func (m *Memory) Commit(ctx context.Context, b *Batch) error {
 	}
 	next := m.ledger.Serial + 1
 	undo := number(b, next)
-	rows := m.after(b)
-	blobs, err := m.named(rows, b)
+	refs := map[string]int{}
+	sources := changes(m.ledger.Sources, b.DeleteSources, b.Sources, func(s *Source) address.Address { return s.Address }, refs)
+	sinks := changes(m.ledger.Sinks, b.DeleteSinks, b.Sinks, func(s *Sink) address.Address { return s.Address }, refs)
+	outputs := changes(m.ledger.Outputs, b.DeleteOutputs, b.Outputs, func(o *Output) address.Address { return o.Address }, refs)
+	blobs, err := m.missing(refs, b.Blobs)
 	if err != nil {
 		undo()
 		return fmt.Errorf("commit to the state in memory: %w", err)
 	}
-	rows.Serial = next
-	m.ledger, m.blobs = rows, blobs
+	m.ledger.Serial = next
+	install(m.ledger.Sources, sources, (*Source).Clone)
+	install(m.ledger.Sinks, sinks, (*Sink).Clone)
+	install(m.ledger.Outputs, outputs, (*Output).Clone)
+	m.count(refs, blobs)
 	m.note(b)
 	return nil
 }
@@ -188,93 +195,91 @@ func checkRow(table string, a address.Address, named []address.Address) error {
 	return nil
 }
 
-// after returns the ledger as a batch leaves it; m is not changed.
-func (m *Memory) after(b *Batch) *Ledger {
-	out := New()
-	out.Lineage = m.ledger.Lineage
-	copyRows(out.Sources, m.ledger.Sources, b.DeleteSources)
-	copyRows(out.Sinks, m.ledger.Sinks, b.DeleteSinks)
-	copyRows(out.Outputs, m.ledger.Outputs, b.DeleteOutputs)
-	for _, row := range b.Sources {
-		out.Sources[row.Address] = row.Clone()
+// changes returns what becomes of each row that a batch names, nil for its end, and adds up how
+// many more or fewer rows will name a content. Rows are written after others were deleted.
+func changes[T any, P namer[T]](rows map[address.Address]*T, deleted []address.Address, put []*T, of func(*T) address.Address, refs map[string]int) map[address.Address]*T {
+	out := make(map[address.Address]*T, len(deleted)+len(put))
+	for _, a := range deleted {
+		out[a] = nil
 	}
-	for _, row := range b.Sinks {
-		out.Sinks[row.Address] = row.Clone()
+	for _, row := range put {
+		out[of(row)] = row
 	}
-	for _, row := range b.Outputs {
-		out.Outputs[row.Address] = row.Clone()
-	}
-	out.Shared = cloneCounters(m.ledger.Shared)
-	for name, c := range b.Shared {
-		if len(c) == 0 {
-			delete(out.Shared, name)
-		} else {
-			out.Shared[name] = slices.Clone(c)
+	for a, row := range out {
+		if old := rows[a]; old != nil {
+			for _, hash := range P(old).Blobs() {
+				refs[hash]--
+			}
+		}
+		if row != nil {
+			for _, hash := range P(row).Blobs() {
+				refs[hash]++
+			}
 		}
 	}
 	return out
 }
 
-func copyRows[T any](into, from map[address.Address]*T, without []address.Address) {
-	for a, row := range from {
-		into[a] = row
-	}
-	for _, a := range without {
-		delete(into, a)
+// install puts changed rows into their table, so that they share nothing with the caller's.
+func install[T any](rows, changed map[address.Address]*T, clone func(*T) *T) {
+	for a, row := range changed {
+		if row == nil {
+			delete(rows, a)
+		} else {
+			rows[a] = clone(row)
+		}
 	}
 }
 
-// named returns the content that rows name, of what is there and what a batch gives.
-func (m *Memory) named(l *Ledger, b *Batch) (map[string][]byte, error) {
-	given := make(map[string]*Blob, len(b.Blobs))
-	for i := range b.Blobs {
-		given[b.Blobs[i].Hash] = &b.Blobs[i]
-	}
+// missing returns the contents that rows will name for the first time, out of those given.
+func (m *Memory) missing(refs map[string]int, given []Blob) (map[string][]byte, error) {
 	out := map[string][]byte{}
-	keep := func(list names) error {
-		for _, hash := range list {
-			if out[hash] != nil {
-				continue
-			}
-			if data, ok := m.blobs[hash]; ok {
-				out[hash] = data
-				continue
-			}
-			blob := given[hash]
-			if blob == nil {
-				return fmt.Errorf("a row names content %s, which is neither stored nor given", hash)
-			}
-			want := HashOf(blob.Data)
-			if blob.Sealed {
-				want = m.Keyed(want)
-			}
-			if want != hash {
-				return fmt.Errorf("content named %s has the hash %s", hash, want)
-			}
-			out[hash] = notNil(bytes.Clone(blob.Data))
-		}
-		return nil
+	index := make(map[string]*Blob, len(given))
+	for i := range given {
+		index[given[i].Hash] = &given[i]
 	}
-	for _, row := range l.Sources {
-		if err := keep(names(row.Blobs())); err != nil {
-			return nil, err
+	for hash, more := range refs {
+		if more <= 0 || m.refs[hash] > 0 {
+			continue
 		}
-	}
-	for _, row := range l.Sinks {
-		if err := keep(names(row.Blobs())); err != nil {
-			return nil, err
+		blob := index[hash]
+		if blob == nil {
+			return nil, fmt.Errorf("a row names content %s, which is neither stored nor given", hash)
 		}
-	}
-	for _, row := range l.Outputs {
-		if err := keep(names(row.Blobs())); err != nil {
-			return nil, err
+		want := HashOf(blob.Data)
+		if blob.Sealed {
+			want = m.Keyed(want)
 		}
+		if want != hash {
+			return nil, fmt.Errorf("content named %s has the hash %s", hash, want)
+		}
+		out[hash] = notNil(bytes.Clone(blob.Data))
 	}
 	return out, nil
 }
 
-// note takes in the history and the documents.
+// count brings the counts up to date, and drops what nobody names any more.
+func (m *Memory) count(refs map[string]int, blobs map[string][]byte) {
+	for hash, data := range blobs {
+		m.blobs[hash] = data
+	}
+	for hash, more := range refs {
+		if m.refs[hash] += more; m.refs[hash] == 0 {
+			delete(m.refs, hash)
+			delete(m.blobs, hash)
+		}
+	}
+}
+
+// note takes in shared counters, the history and the documents.
 func (m *Memory) note(b *Batch) {
+	for name, c := range b.Shared {
+		if len(c) == 0 {
+			delete(m.ledger.Shared, name)
+		} else {
+			m.ledger.Shared[name] = slices.Clone(c)
+		}
+	}
 	for _, e := range b.History {
 		e.ID = 1
 		if n := len(m.history); n > 0 {

@@ -171,12 +171,52 @@ func (l *Ledger) apply(b *Batch) {
 	}
 }
 
+// likeStore returns a state in memory that names secrets as a store does.
+func likeStore(t *rapid.T, s *Local) *Memory {
+	k, err := s.keys.get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := NewMemory()
+	m.mac, m.ledger.Lineage = k.mac, s.lineage
+	return m
+}
+
+// checkMemory compares what is kept with what the rows name.
+func checkMemory(t *rapid.T, m *Memory) {
+	want := map[string]int{}
+	for _, row := range m.ledger.Sources {
+		for _, hash := range row.Blobs() {
+			want[hash]++
+		}
+	}
+	for _, row := range m.ledger.Sinks {
+		for _, hash := range row.Blobs() {
+			want[hash]++
+		}
+	}
+	for _, row := range m.ledger.Outputs {
+		for _, hash := range row.Blobs() {
+			want[hash]++
+		}
+	}
+	if !maps.Equal(want, m.refs) || len(m.blobs) != len(want) {
+		t.Fatalf("%d contents are kept, counted %v, named %v", len(m.blobs), m.refs, want)
+	}
+	for hash := range want {
+		if data, err := m.Blob(context.Background(), hash); err != nil || m.Keyed(HashOf(data)) != hash && HashOf(data) != hash {
+			t.Fatalf("content %s holds %q, %v", hash, data, err)
+		}
+	}
+}
+
 func TestRandomBatchesRoundTrip(t *testing.T) {
 	inMemory(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		path := testPath(t)
 		s := mustOpen(t, path)
 		model := mustLoad(t, s)
+		m := likeStore(rt, s)
 		var history []Entry
 		documents := map[string]*Document{}
 		for range rapid.IntRange(1, 8).Draw(rt, "commits") {
@@ -206,6 +246,16 @@ func TestRandomBatchesRoundTrip(t *testing.T) {
 				rt.Fatal(diff)
 			}
 			checkRefs(rt, s)
+			if err := m.Commit(t.Context(), b); err != nil {
+				rt.Fatal(err)
+			}
+			if diff := diffOf(model, mustLoad(t, m)); diff != "" {
+				rt.Fatalf("in memory: %s", diff)
+			}
+			if diff := diffOf(sortedDocuments(documents), mustDocuments(t, m, "")); diff != "" {
+				rt.Fatalf("in memory: %s", diff)
+			}
+			checkMemory(rt, m)
 		}
 		got, err := s.History(t.Context(), address.Address{}, 0)
 		if err != nil {
