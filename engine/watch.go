@@ -93,7 +93,8 @@ type Daemon struct {
 	staleOutputs         map[address.Address]bool
 	evaluating           bool                              // a worker evaluates outputs
 	hooks                map[address.Address][]*sourceItem // by the detector that a request wakes
-	writers              map[string]address.Address        // of paths, made when a removal asks
+	writers              map[string]address.Address        // of paths, made when somebody asks
+	claims               map[string][]*sinkItem            // of paths that come out of data
 	trouble              error                             // why the state cannot be written, nil if it can
 	pause                time.Duration
 	pauses               []*Pause
@@ -153,7 +154,7 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 	d := &Daemon{
 		watch: w, cache: newValueCache(), texts: texts{}, started: time.Now(),
 		sources: map[address.Address]*sourceItem{}, sinks: map[address.Address]*sinkItem{},
-		paces:    map[string]*pace{},
+		paces: map[string]*pace{}, claims: map[string][]*sinkItem{},
 		circuits: map[string]*circuit{}, approvals: map[address.Address]*Approval{},
 		timers:    queue.NewTimers[any](wakeStep),
 		looks:     queue.NewGate[*sourceItem](maxFetches, maxFetchesPerHost),

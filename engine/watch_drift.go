@@ -13,9 +13,11 @@ func (d *Daemon) meetSink(it *sinkItem, x *decision) {
 	if r.Target != "" {
 		it.target = r.Target
 	}
-	it.path = ""
-	if it.node.writes == "" {
-		it.path = r.path
+	switch {
+	case it.node.writes != "":
+		d.claim(it, "")
+	case r.path != "": // else it is not known now, and the one of before stays ours
+		d.claim(it, r.path)
 	}
 	s := r.settings
 	it.settle = providers.Settle{}

@@ -85,6 +85,9 @@ func (d *Daemon) install(keep func(old, now *node) bool) (ev Reloaded) {
 	for _, it := range touched {
 		d.touch(it, causeStart)
 	}
+	for _, list := range d.claims {
+		d.wakeRejected(list) // who wrote their path may be gone, or another block now
+	}
 	d.publishReceivers()
 	return ev
 }

@@ -40,6 +40,7 @@ func (d *Daemon) removeOthers() (n int) {
 			n++
 		}
 		it.removed, it.node = true, nil
+		d.claim(it, "")
 		d.unwatchSink(it)
 		d.timers.Stop(it)
 		if it.phase == idle {
@@ -61,17 +62,9 @@ func (d *Daemon) decideRemoval(it *sinkItem) {
 		return
 	}
 	o := d.engine.newObserver(d.reader, d.ledger, time.Now(), PlanOptions{})
-	if d.writers == nil {
-		d.writers = map[string]address.Address{}
-		for a, n := range d.engine.prog.nodes {
-			if n.writes != "" {
-				d.writers[n.writes] = a
-			}
-		}
-	}
 	var r *plan.Removed
 	var err error
-	if broken := d.opts.contain(it.addr, func() { r, err = o.removal(context.Background(), it.addr, nil, d.writers) }); broken != nil {
+	if broken := d.opts.contain(it.addr, func() { r, err = o.removal(context.Background(), it.addr, nil, d.writersOf()) }); broken != nil {
 		err = broken
 	}
 	if err != nil {

@@ -76,7 +76,7 @@ func TestWatchE14BackOffSurvivesRestarts(t *testing.T) {
 		d.awaitSink("sink.sim.out", engine.StateOK)
 		d.halt()
 		w.set("a", `{"n":3}`)
-		d = w.watch(m)
+		w.watch(m)
 		pass(2 * time.Second)
 		wantValues(t, "the target", w.got("out"), "2", "3")
 	})

@@ -73,6 +73,7 @@ type sinkItem struct {
 	calmAt   time.Time   // until when a fight with another writer is left alone
 
 	path                                   string // that it writes, where that comes out of data
+	taken                                  bool   // another sink writes that
 	state, reason                          string
 	target                                 string
 	lastError                              string
@@ -299,24 +300,6 @@ func (d *Daemon) nameKept(delivery *state.Delivery) {
 			cause.Blob = ""
 		}
 	}
-}
-
-// takenPath reports whether another sink writes the same path, where that came out of data.
-func (d *Daemon) takenPath(it *sinkItem) bool {
-	if it.path == "" {
-		return false
-	}
-	for _, other := range d.sinks {
-		if other == it || other.removed || other.node == nil || other.path != it.path && other.node.writes != it.path {
-			continue
-		}
-		if other.node.writes == it.path || other.addr.Compare(it.addr) < 0 {
-			it.waiting = &plan.Wait{Kind: plan.RejectedByOwn, Reason: fmt.Sprintf("%s writes the same path", other.addr)}
-			d.sinkState(it, StateRejected, it.waiting.Reason, time.Time{})
-			return true
-		}
-	}
-	return false
 }
 
 func sameWait(a, b *plan.Wait) bool {
