@@ -290,25 +290,51 @@ func (o *observer) mergeSource(l *look) {
 	case plan.Failed:
 		o.complain(n, "Source failed", fmt.Sprintf("%s: %s. %s", l.Address, strings.TrimSuffix(choice.Reason, "."), standingWords(choice, row)))
 	case plan.Rejected:
-		o.complain(n, "Candidate rejected", fmt.Sprintf("%s: %s. %s", l.Address, strings.Join(rejections(l.Checks), "; "), standingWords(choice, row)))
+		o.complain(n, "Candidate rejected", fmt.Sprintf("%s: %s. %s", l.Address, refusal(l.Checks), standingWords(choice, row)))
 	}
 }
 
+// rejections lists what speaks against a candidate, each with the rule that says so.
 func rejections(checks []plan.Check) []string {
 	var out []string
 	for _, c := range checks {
-		if c.Status == "pass" || c.Severity == "warning" {
-			continue
-		}
-		for _, f := range c.Findings {
-			f = strings.TrimSuffix(f, ".")
-			if c.Address != c.Object { // else a precondition of its own
-				f = c.Address + ": " + f
-			}
-			out = append(out, f)
+		for _, f := range refuses(c) {
+			out = append(out, ruleOf(c)+f)
 		}
 	}
 	return out
+}
+
+// refusal is the same as one text, in which each rule is named once.
+func refusal(checks []plan.Check) string {
+	var out []string
+	for _, c := range checks {
+		if list := refuses(c); len(list) > 0 {
+			out = append(out, ruleOf(c)+strings.Join(list, "; "))
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+// refuses returns the findings of a check that rejects.
+func refuses(c plan.Check) []string {
+	if c.Status == "pass" || c.Severity == "warning" {
+		return nil
+	}
+	out := make([]string, len(c.Findings))
+	for i, f := range c.Findings {
+		out[i] = strings.TrimSuffix(f, ".")
+	}
+	return out
+}
+
+// ruleOf is what a finding of a check begins with: the rule, unless it is a precondition of the
+// block's own.
+func ruleOf(c plan.Check) string {
+	if c.Address == c.Object {
+		return ""
+	}
+	return c.Address + ": "
 }
 
 func standingWords(c plan.Choice, row *state.Source) string {

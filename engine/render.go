@@ -304,11 +304,10 @@ func (o *observer) judgeSink(ctx context.Context, n *node, ev *evaluated, r *ren
 	}
 	r.Checks = checks
 	if rejected {
-		reason := rejections(checks)
-		r.Blocked = &plan.Wait{Kind: plan.RejectedByOwn, Reason: reason[0]}
+		r.Blocked = &plan.Wait{Kind: plan.RejectedByOwn, Reason: rejections(checks)[0]}
 		r.diags = append(r.diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "Sink rejected", Subject: n.rng().Ptr(),
-			Detail: fmt.Sprintf("%s is left as it is: %s.", n.addr, joinSentences(reason)),
+			Detail: fmt.Sprintf("%s is left as it is: %s.", n.addr, refusal(checks)),
 		})
 	}
 }
@@ -320,17 +319,6 @@ func diagnosticText(diags hcl.Diagnostics) string {
 		}
 	}
 	return ""
-}
-
-func joinSentences(s []string) string {
-	out := ""
-	for i, x := range s {
-		if i > 0 {
-			out += "; "
-		}
-		out += x
-	}
-	return out
 }
 
 func preconditions(ev *evaluated) []providers.Precondition {

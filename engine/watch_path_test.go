@@ -50,7 +50,9 @@ source "file" "b" { path = "b.json" }` + b
 	d.awaitSink("sink.file.b", engine.StateOK)
 
 	move("b", "other")
-	d.await("it has moved", func() bool { return strings.HasSuffix(d.sink("sink.file.b").Target, "other") && d.sink("sink.file.b").State == engine.StateOK })
+	d.await("it has moved", func() bool {
+		return strings.HasSuffix(d.sink("sink.file.b").Target, "other") && d.sink("sink.file.b").State == engine.StateOK
+	})
 	if err := os.Remove(m.path("out")); err != nil {
 		t.Fatal(err)
 	}

@@ -481,7 +481,7 @@ func (d *Daemon) noteSource(it *sourceItem, l *look, c plan.Choice, known bool) 
 			if l.Fresh != nil {
 				version = l.Fresh.Version
 			}
-			d.engine.emit(Rejected{Address: it.addr(), Version: version, Reason: joinSentences(rejections(l.Checks))})
+			d.engine.emit(Rejected{Address: it.addr(), Version: version, Reason: refusal(l.Checks)})
 		}
 		it.lastSuccess = now
 	case plan.Limited:
