@@ -37,6 +37,7 @@ var examples = map[string]struct {
 	"webhook":    {try: tryWebhook, flags: hookSecret},
 	"systemd":    {alone: true, try: trySystemd},
 	"testing":    {alone: true, try: tryTesting},
+	"ci":         {alone: true, try: tryCI},
 }
 
 func TestExamples(t *testing.T) {

@@ -69,6 +69,9 @@ func noChanges(pl *plan.Plan, s plan.Summary) string {
 	case pl.Selection != nil:
 		return "Every sink that is selected holds what the configuration and its sources say."
 	}
+	if pl.Base != nil {
+		return "The change does nothing to any sink."
+	}
 	if slices.ContainsFunc(pl.Sinks, func(c *plan.SinkChange) bool { return c.HeldBy != nil }) {
 		return "Sinks that a rollback holds aside, every sink holds what the configuration and its sources say."
 	}
