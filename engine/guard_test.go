@@ -53,7 +53,7 @@ var guards = []guard{
 	{"one in flight", "engine/watch_sink.go", `it.phase != idle || it.removed`, `(!removed(%q) && it.phase != idle) || it.removed`, "TestWatchI8OneInFlightForEachSink"},
 	{"circuits", "engine/circuit.go", `c.probe != nil || now.Sub(c.opened) < c.wait`, "", "TestWatchH27CircuitOfAHost"},
 	{"circuits, for who waits", "engine/watch_look.go", `c != nil && !it.spared && it.pushed == nil && c.probe != it`, "", "TestWatchCircuitOpensWhileLooksWait"},
-	{"probes that are spared", "engine/watch_look.go", `c != nil && !it.spared && it.pushed == nil`, `c != nil && (removed(%q) || !it.spared) && it.pushed == nil`, "TestWatchSparedSourcesAreRemovedWhileTheyWait"},
+	{"probes that are spared", "engine/watch_look.go", `c != nil && !it.spared && it.pushed == nil`, `c != nil && (removed(%q) || !it.spared) && it.pushed == nil`, "TestWatchSparedSourcesWaitForAWorker"},
 	{"probes that are removed", "engine/circuit.go", `c.probe == it && !it.looking`, "", "TestWatchSparedSourcesAreRemovedWhileTheyWait"},
 	{"places that were taken", "engine/watch_look.go", `d.looks.Done(it.lane)`, `d.looks.Done(map[bool]string{true: it.group, false: it.lane}[removed(%q)])`, "TestWatchSparedSourcesAreRemovedWhileTheyWait"},
 	{"sources that move to another host", "engine/watch_look.go", `r.look.source != nil && it.node.static == nil`, `r.look.source != nil && it.node.static == nil && (!removed(%q) || it.group == "")`, "TestWatchHostOutOfAnotherSource"},

@@ -252,69 +252,109 @@ func TestWatchCircuitOpensWhileLooksWait(t *testing.T) {
 	})
 }
 
-// Sources that are spared, and one that is to try its host again, wait for a worker like others.
-// Those that are removed meanwhile give back no place that they had not, and the host is not
-// left alone for ever: neither by a removed one that was to try it, nor by one that was spared
-// for so long that it could.
-func TestWatchSparedSourcesAreRemovedWhileTheyWait(t *testing.T) {
+// A crowd of sources of other hosts, more than are looked at at the same time. They can be made
+// to hang all at once.
+func crowd() (config string, names []string) {
+	config = "detector \"hash\" \"ten\" { interval = \"10s\" }\ndetector \"webhook\" \"now\" {}\n"
+	for i := range 80 {
+		names = append(names, fmt.Sprint("crowd", i))
+		config += simSources(fmt.Sprintf("host = \"host%d\"\n  detectors = [detector.hash.ten, detector.webhook.now]", i), names[i])
+	}
+	return config, names
+}
+
+// hold lets looks at some origins hang from now on, and returns how to let them go.
+func (w *sim) hold(names []string) (release func()) {
+	hang := make(chan struct{})
+	set := func(c chan struct{}) {
+		w.with(func() {
+			for _, name := range names {
+				w.origin(name).hang = c
+			}
+		})
+	}
+	set(hang)
+	return func() { set(nil); close(hang) }
+}
+
+// Sources that were spared, and waited for a worker until their host could be tried, do not ask;
+// they must not take the place of the one that does, or nobody ever would.
+func TestWatchSparedSourcesWaitForAWorker(t *testing.T) {
 	simulate(t, func(t *testing.T, w *sim) {
-		bad, badNames := hostedSources("bad", `interval = "10s"`, 12)
-		var many strings.Builder
-		var crowd []string
-		for i := range 80 {
-			crowd = append(crowd, fmt.Sprint("crowd", i))
-			many.WriteString(simSources(fmt.Sprintf("host = \"host%d\"\ninterval = \"10s\"", i), crowd[i]))
-		}
-		m := newModule(t, "main.hcl", many.String()+bad)
-		for _, name := range badNames {
+		others, busy := crowd()
+		bad, names := hostedSources("bad", `interval = "10s"`, 12)
+		m := newModule(t, "main.hcl", others+bad)
+		for _, name := range names {
 			w.fails(name)
 		}
 		d := w.watch(m)
-		pass(10 * time.Minute) // the circuit is open
-		hang := make(chan struct{})
-		w.with(func() {
-			for _, name := range crowd {
-				w.origin(name).hang = hang
+		pass(30 * time.Minute) // the circuit stays open for as long as it may
+		for before := w.looksOf(names, time.Time{}, time.Now()); w.looksOf(names, time.Time{}, time.Now()) == before; {
+			pass(100 * time.Millisecond) // until one has tried
+		}
+		release := w.hold(busy)
+		d.Notify(parsed(t, "detector.webhook.now"))
+		pass(6 * time.Minute) // all of the host have asked, and wait for a worker
+		for _, name := range names {
+			w.set(name, `{"n":2}`)
+		}
+		release()
+		pass(10 * time.Minute)
+		for _, name := range names {
+			if s := d.source("source.sim." + name); s.State != engine.StateOK {
+				t.Errorf("%s is %s: %s", name, s.State, s.Reason)
 			}
-		})
-		pass(10 * time.Minute) // every worker hangs, and everybody else waits
+		}
+	})
+}
+
+// Sources that are spared, and one that is to try its host again, wait for a worker like others.
+// Where they are removed meanwhile they give back the places that they had and no others, and
+// the host is not left alone for ever.
+func TestWatchSparedSourcesAreRemovedWhileTheyWait(t *testing.T) {
+	simulate(t, func(t *testing.T, w *sim) {
+		others, busy := crowd()
+		bad, badNames := hostedSources("bad", `interval = "10s"`, 12)
+		// Two are paused: one stays, so that the host goes on being one that fails, and one is to
+		// try when nobody else asks any more.
+		others += simSources("host = \"bad\"\ninterval = \"10s\"", "stays")
+		m := newModule(t, "main.hcl", others+bad+simSources("host = \"bad\"\ninterval = \"10s\"", "tries"))
+		d := w.watch(m)
+		for _, name := range []string{"stays", "tries"} {
+			if err := d.Pause(t.Context(), engine.Pause{Pattern: "source.sim." + name}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range badNames {
+			w.fails(name)
+		}
+		pass(10 * time.Minute) // the circuit is open
+		release := w.hold(busy)
+		d.Notify(parsed(t, "detector.webhook.now"))
+		pass(14 * time.Minute) // every worker hangs, and everybody else waits
+		if _, err := d.Resume(t.Context(), "source.sim.tries"); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
 		var late []string
 		for i := range 20 {
 			late = append(late, fmt.Sprint("late", i))
 		}
-		m.write("main.hcl", many.String()+simSources("host = \"bad\"\ninterval = \"10s\"", late...))
-		if err := d.Reload(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		reloadWith(t, d, others+simSources("host = \"bad\"\ninterval = \"10s\"", late...))
 		pass(time.Second)
-		w.with(func() {
-			for _, name := range crowd {
-				w.origin(name).hang = nil
-			}
-			clear(w.most)
-		})
-		close(hang)
+		w.with(func() { clear(w.most) })
+		release()
 		pass(10 * time.Minute)
-		for _, name := range slices.Concat(crowd, late) {
+		for _, name := range slices.Concat(busy, late) {
 			if s := d.source("source.sim." + name); s.State != engine.StateOK {
 				t.Errorf("%s is %s: %s", name, s.State, s.Reason)
 			}
 		}
 		// As many places as before, and not one more.
-		for _, names := range [][]string{late, crowd} {
-			hang = make(chan struct{})
-			w.with(func() {
-				for _, name := range names {
-					w.origin(name).hang = hang
-				}
-			})
+		for _, names := range [][]string{late, busy} {
+			release := w.hold(names)
 			pass(time.Minute)
-			w.with(func() {
-				for _, name := range names {
-					w.origin(name).hang = nil
-				}
-			})
-			close(hang)
+			release()
 			pass(time.Minute)
 		}
 		if all, bad := w.most[""], w.most["bad"]; all != 64 || bad != 8 {

@@ -66,23 +66,37 @@ func TestWatchW4Replays(t *testing.T) {
 // W4: of requests with one identity that arrive together one is taken, and the others are
 // answered when it is durable.
 func TestWatchW4ReplaysSideBySide(t *testing.T) {
-	m := newModule(t, "main.hcl", pushedToFile)
-	d := m.watch()
-	d.awaitSource("source.webhook.app", engine.StateWaiting)
-	for round := range 20 {
-		outcomes := make([]engine.PushOutcome, 8)
-		var all sync.WaitGroup
-		for i := range outcomes {
-			all.Go(func() {
-				outcomes[i] = d.push("app", fmt.Sprintf(`{"v":"%d %d"}`, round, i%2), fmt.Sprint("id ", round)).Outcome
-			})
-		}
-		all.Wait()
-		slices.Sort(outcomes)
-		want := []engine.PushOutcome{0, 1, 1, 1, 2, 2, 2, 2} // accepted, unchanged, conflict
-		if !slices.Equal(outcomes, want) {
-			t.Errorf("round %d: %v, want %v", round, outcomes, want)
-		}
+	for what, source := range map[string]string{
+		"without a rule": `source "webhook" "app" {}`,
+		"judged by a rule, beside the loop": `
+rule "assert" "any" {
+  assertion {
+    condition     = value.v != ""
+    error_message = "nothing"
+  }
+}
+source "webhook" "app" { rules = [rule.assert.any] }`,
+	} {
+		t.Run(what, func(t *testing.T) {
+			m := newModule(t, "main.hcl", source)
+			d := m.watch()
+			d.awaitSource("source.webhook.app", engine.StateWaiting)
+			for round := range 20 {
+				outcomes := make([]engine.PushOutcome, 8)
+				var all sync.WaitGroup
+				for i := range outcomes {
+					all.Go(func() {
+						outcomes[i] = d.push("app", fmt.Sprintf(`{"v":"%d %d"}`, round, i%2), fmt.Sprint("id ", round)).Outcome
+					})
+				}
+				all.Wait()
+				slices.Sort(outcomes)
+				want := []engine.PushOutcome{0, 1, 1, 1, 2, 2, 2, 2} // accepted, unchanged, conflict
+				if !slices.Equal(outcomes, want) {
+					t.Errorf("round %d: %v, want %v", round, outcomes, want)
+				}
+			}
+		})
 	}
 }
 
