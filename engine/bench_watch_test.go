@@ -1,30 +1,23 @@
 package engine_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
-	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -34,7 +27,6 @@ import (
 	"tidegate/engine/web"
 	"tidegate/providers"
 	"tidegate/providers/all"
-	"tidegate/testdata/bench/pairs"
 )
 
 // benchDaemon runs a real daemon over a directory until the returned function is called.
@@ -443,244 +435,5 @@ func benchGroupCommit(b *testing.B) (url string, stop func()) {
 		close(entries)
 		committer.Wait()
 		journal.Close()
-	}
-}
-
-func cpuSeconds() float64 {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
-}
-
-func residentMB() float64 {
-	data, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	fields := strings.Fields(string(data))
-	pages, _ := strconv.Atoi(fields[1])
-	return float64(pages*os.Getpagesize()) / (1 << 20)
-}
-
-// TestPollServer is no test: the polling benchmark runs it in a process of its own, so that
-// neither side bears the server's cost.
-func TestPollServer(t *testing.T) {
-	if os.Getenv("TIDEGATE_TEST_POLL_SERVER") == "" {
-		t.Skip("it is the server of BenchmarkWatchPolling")
-	}
-	var polls atomic.Int64
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/polls" {
-			fmt.Fprint(w, polls.Load())
-			return
-		}
-		polls.Add(1)
-		w.Header().Set("ETag", `"v1"`)
-		if r.Header.Get("If-None-Match") == `"v1"` {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		io.WriteString(w, `{"v":1}`)
-	}))
-	defer server.Close()
-	fmt.Println(server.URL)
-	io.Copy(io.Discard, os.Stdin)
-}
-
-// pollServer starts the server and returns its address and how many polls it has answered.
-func pollServer(b *testing.B) (url string, polls func() float64) {
-	b.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestPollServer$")
-	cmd.Env = append(os.Environ(), "TIDEGATE_TEST_POLL_SERVER=1")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		in.Close()
-		cmd.Wait()
-	})
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		b.Fatal(err)
-	}
-	url = strings.TrimSpace(line)
-	return url, func() float64 {
-		resp, err := http.Get(url + "/polls")
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer resp.Body.Close()
-		text, _ := io.ReadAll(resp.Body)
-		n, _ := strconv.ParseFloat(string(text), 64)
-		return n
-	}
-}
-
-// BenchmarkWatchPolling polls 10,000 HTTP sources at 1,000 polls a second that are all
-// answered 304, beside a bare loop that sends the same requests and wakes in steps of 50 ms.
-func BenchmarkWatchPolling(b *testing.B) {
-	const sources, seconds, perSecond = 10000, 10, 1000
-	url, polls := pollServer(b)
-	for b.Loop() {
-		floor := barePolling(b, url, seconds, perSecond)
-		dir := b.TempDir()
-		var config strings.Builder
-		config.WriteString(`detector "etag" "steady" { interval = "10s" }` + "\n")
-		for i := range sources {
-			fmt.Fprintf(&config, "source \"http\" \"s%d\" {\n  url       = \"%s/s%d\"\n  decode    = \"json\"\n  detectors = [detector.etag.steady]\n}\n", i, url, i)
-			if i%100 == 99 {
-				benchWrite(b, filepath.Join(dir, fmt.Sprintf("s%d.hcl", i)), config.String())
-				config.Reset()
-			}
-		}
-		d, stop := benchDaemon(b, dir, nil)
-		for !d.Ready() {
-			time.Sleep(10 * time.Millisecond)
-		}
-		time.Sleep(12 * time.Second) // the start is over, and every source polls at its own time
-		if file, err := os.Create(os.Getenv("TIDEGATE_TEST_PROFILE")); err == nil {
-			pprof.StartCPUProfile(file)
-			defer pprof.StopCPUProfile()
-		}
-		answered, before := polls(), cpuSeconds()
-		time.Sleep(seconds * time.Second)
-		used, n := cpuSeconds()-before, polls()-answered
-		debug.FreeOSMemory()
-		b.ReportMetric(residentMB(), "MB-resident")
-		stop()
-		b.ReportMetric(n/seconds, "polls/s")
-		b.ReportMetric(floor*1e6, "floor-us/poll")
-		b.ReportMetric(used/n*1e6, "tidegate-us/poll")
-		b.ReportMetric(used/n/floor, "ratio")
-	}
-}
-
-// barePolling returns the processor time of one poll in a loop that does nothing else.
-func barePolling(b *testing.B, url string, seconds, perSecond int) float64 {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8, MaxConnsPerHost: 8}}
-	defer client.CloseIdleConnections()
-	before, start := cpuSeconds(), time.Now()
-	slots := make(chan struct{}, 8)
-	var wg sync.WaitGroup
-	for step := range seconds * 20 {
-		time.Sleep(time.Until(start.Add(time.Duration(step) * 50 * time.Millisecond)))
-		for i := range perSecond / 20 {
-			slots <- struct{}{}
-			wg.Go(func() {
-				defer func() { <-slots }()
-				req, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, fmt.Sprintf("%s/s%d", url, i), nil)
-				req.Header.Set("If-None-Match", `"v1"`)
-				resp, err := client.Do(req)
-				if err != nil {
-					b.Error(err)
-					return
-				}
-				io.Copy(io.Discard, resp.Body)
-				resp.Body.Close()
-			})
-		}
-	}
-	wg.Wait()
-	return (cpuSeconds() - before) / float64(seconds*perSecond)
-}
-
-// BenchmarkWatchIdle holds many polled sources of which none is due, and reports what each
-// takes beside its payload.
-func BenchmarkWatchIdle(b *testing.B) {
-	for _, n := range []int{10_000, 100_000} {
-		b.Run(strconv.Itoa(n), func(b *testing.B) {
-			for b.Loop() {
-				dir := b.TempDir()
-				benchWrite(b, filepath.Join(dir, "data.json"), `{"v":1}`)
-				var config strings.Builder
-				config.WriteString(`detector "hash" "rare" { interval = "24h" }` + "\n")
-				for i := range n {
-					fmt.Fprintf(&config, "source \"file\" \"s%d\" {\n  path      = \"data.json\"\n  detectors = [detector.hash.rare]\n}\n", i)
-					if i%1000 == 999 {
-						benchWrite(b, filepath.Join(dir, fmt.Sprintf("s%d.hcl", i)), config.String())
-						config.Reset()
-					}
-				}
-				runtime.GC()
-				var before, after runtime.MemStats
-				runtime.ReadMemStats(&before)
-				d, stop := benchDaemon(b, dir, nil)
-				start := time.Now()
-				for !d.Ready() {
-					time.Sleep(10 * time.Millisecond)
-				}
-				b.ReportMetric(time.Since(start).Seconds(), "s-until-ready")
-				runtime.GC()
-				runtime.GC()
-				runtime.ReadMemStats(&after)
-				stop()
-				b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(n), "B/source")
-				b.ReportMetric(residentMB(), "MB-resident")
-			}
-		})
-	}
-}
-
-// BenchmarkWatchOneChange changes one source among few and among many.
-func BenchmarkWatchOneChange(b *testing.B) {
-	medians := map[int]float64{}
-	for _, n := range []int{100, 10_000, 100_000} {
-		b.Run(strconv.Itoa(n), func(b *testing.B) {
-			for b.Loop() {
-				dir := b.TempDir()
-				if err := pairs.Generate(dir, n/2); err != nil {
-					b.Fatal(err)
-				}
-				d, stop := benchDaemon(b, dir, nil)
-				for !d.Ready() {
-					time.Sleep(10 * time.Millisecond)
-				}
-				in, out := filepath.Join(dir, pairs.SourcePath(0)), filepath.Join(dir, pairs.SinkPath(0))
-				var list []time.Duration
-				for i := range 100 {
-					text := fmt.Sprintf(`{"changed":%d}`, i)
-					benchWrite(b, in+".new", text)
-					start := time.Now()
-					if err := os.Rename(in+".new", in); err != nil {
-						b.Fatal(err)
-					}
-					awaitChange(b, out, text)
-					list = append(list, time.Since(start))
-				}
-				stop()
-				medians[n], _ = quantiles(b, "change", list)
-				if small := medians[100]; small > 0 {
-					b.ReportMetric(medians[n]/small, "ratio-to-100")
-				}
-			}
-		})
-	}
-}
-
-// awaitChange waits until a sink's file was written from the text, however it is laid out.
-func awaitChange(b *testing.B, path, text string) {
-	b.Helper()
-	want := sha256.Sum256([]byte(strings.Join(strings.Fields(text), "")))
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		data, err := os.ReadFile(path)
-		if got := sha256.Sum256([]byte(strings.Join(strings.Fields(string(data)), ""))); err == nil && hex.EncodeToString(got[:]) == hex.EncodeToString(want[:]) {
-			return
-		}
-		if time.Now().After(deadline) {
-			b.Fatalf("%s holds %q, want %q", path, data, text)
-		}
-		time.Sleep(20 * time.Microsecond)
 	}
 }
