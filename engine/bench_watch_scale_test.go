@@ -31,10 +31,8 @@ import (
 
 // program is tidegate as a process.
 type program struct {
-	cmd    *exec.Cmd
-	binary string
-	dir    string
-	lines  chan string // of its log that are of interest
+	cmd   *exec.Cmd
+	lines chan string // of its log that are of interest
 }
 
 // benchProgram builds tidegate.
@@ -50,7 +48,7 @@ func benchProgram(b *testing.B) string {
 // benchDaemonProcess runs "apply --watch" over a directory until every source was tried.
 func benchDaemonProcess(b *testing.B, binary, dir string) *program {
 	b.Helper()
-	p := &program{cmd: exec.Command(binary, "apply", "--watch", dir), binary: binary, dir: dir, lines: make(chan string, 16)}
+	p := &program{cmd: exec.Command(binary, "apply", "--watch", dir), lines: make(chan string, 16)}
 	log, err := p.cmd.StderrPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -321,11 +319,11 @@ func BenchmarkWatchManyBlocks(b *testing.B) {
 		before := p.seconds(b)
 		benchMixed(b, dir, url, 3, "2")
 		start = time.Now()
-		if out, err := exec.Command(binary, "reload", dir).CombinedOutput(); err != nil {
-			b.Errorf("%s\n%s", err, out)
+		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			b.Fatal(err)
 		}
+		p.await(b, "configuration reloaded: added=0 changed=1 removed=0")
 		b.ReportMetric(time.Since(start).Seconds()*1000, "reload-ms")
-		p.await(b, "configuration reloaded")
 		b.ReportMetric((p.seconds(b)-before)*1000, "reload-cpu-ms")
 		time.Sleep(20 * time.Second)
 		b.ReportMetric(p.memory(b)/float64(blocks), "B-anonymous/block-after-reload")

@@ -7,6 +7,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -243,6 +244,22 @@ func (e *Engine) findState() (string, hcl.Diagnostics) {
 		return filepath.Join(dir, "state.db"), nil
 	}
 	return inDir(DefaultState), nil
+}
+
+// FindState returns where the state of a configuration is, as StatePath does after a Load, and
+// looks at nothing but the tidegate block. It returns "" where that cannot be told without a
+// look at all the rest.
+func FindState(opts Options) string {
+	spec, diags := hclspec.LoadWith(cmp.Or(opts.Dir, "."), hclspec.LoadOptions{Settings: true})
+	if diags.HasErrors() {
+		return ""
+	}
+	e := &Engine{opts: opts, spec: spec}
+	path, diags := e.findState()
+	if diags.HasErrors() {
+		return ""
+	}
+	return path
 }
 
 func lookupEnv(environ []string, name string) string {

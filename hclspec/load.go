@@ -31,6 +31,9 @@ type LoadOptions struct {
 	Previous *Spec
 	// Stored is read instead of the disk; nil for the disk.
 	Stored Stored
+	// Settings says that nothing but Settings is wanted: only files that may hold the tidegate
+	// block are parsed, and there is no more in the Spec than they declare.
+	Settings bool
 }
 
 // LoadWith is Load that takes something from before. Its result is that of Load, with the
@@ -141,7 +144,7 @@ func parseAll(dir string, names []string, opts LoadOptions) []*parsedFile {
 			var buf bytes.Buffer
 			for i := range next {
 				path := filepath.Join(dir, names[i])
-				out[i] = opts.Stored.parseFile(path, before[path], &buf)
+				out[i] = opts.parseFile(path, before[path], &buf)
 			}
 		})
 	}

@@ -28,11 +28,15 @@ type parsedFile struct {
 
 // parseFile reads a file, and parses it if it is not the one of before. buf is used again
 // for each file.
-func (s Stored) parseFile(path string, before *parsedFile, buf *bytes.Buffer) *parsedFile {
+func (o LoadOptions) parseFile(path string, before *parsedFile, buf *bytes.Buffer) *parsedFile {
 	p := &parsedFile{path: path}
 	buf.Reset()
-	if diag := s.readConfig(ReadConfig, path, buf); diag != nil {
+	if diag := o.Stored.readConfig(ReadConfig, path, buf); diag != nil {
 		p.diags = append(p.diags, diag)
+		return p
+	}
+	// In JSON the word may be written with escapes.
+	if o.Settings && !strings.HasSuffix(path, ".json") && !bytes.Contains(buf.Bytes(), []byte("tidegate")) {
 		return p
 	}
 	if before != nil && before.file != nil && bytes.Equal(before.file.Bytes, buf.Bytes()) {

@@ -30,6 +30,12 @@ func (a *app) statePath(cmd *cobra.Command, f *configFlags, dir string) (string,
 	if f.state != "" {
 		return filepath.Abs(a.path(f.state))
 	}
+	// Mostly it is there, and the rest of the configuration need not be read to ask it.
+	if path := engine.FindState(a.options(cmd, f, dir)); path != "" {
+		if _, err := os.Stat(path); err == nil {
+			return filepath.Abs(path)
+		}
+	}
 	e, diags := engine.Validate(cmd.Context(), a.options(cmd, f, dir))
 	defer e.Close()
 	path := e.StatePath()
