@@ -138,12 +138,13 @@ func BenchmarkReload(b *testing.B) {
 	b.ReportMetric((float64(memory.HeapAlloc)-float64(heap))/(files*2*perConfigFile), "B-grown/block")
 }
 
-// countDisturbed counts the sources and sinks that something happened to, beside one.
+// countDisturbed counts the sources and sinks that something happened to, beside one and
+// beside looks that were due.
 func countDisturbed(before, after *engine.Status, changed string) int {
 	n := 0
 	for i, s := range after.Sources {
 		was := before.Sources[i]
-		if s.Looks != was.Looks || !s.NextLook.Equal(was.NextLook) {
+		if (s.Looks != was.Looks || !s.NextLook.Equal(was.NextLook)) && was.NextLook.After(s.LastLook) {
 			n++
 		}
 	}

@@ -154,6 +154,7 @@ func (d *Daemon) worker(job func()) {
 		defer idle.Stop()
 		for {
 			job()
+			job = nil // it knows a whole configuration, which a reload may have ended
 			idle.Reset(workerIdle)
 			select {
 			case job = <-d.jobs:
