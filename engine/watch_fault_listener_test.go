@@ -91,7 +91,7 @@ func TestWatchW18ReloadKeepsTheListener(t *testing.T) {
 	reloaded := 0
 	for what, listener := range map[string]string{
 		"a port in use":    taken.Addr().String(),
-		"a free port":      "127.0.0.1:0",
+		"the same":         "127.0.0.1:0",
 		"no address":       "nowhere",
 		"another's":        "192.0.2.1:80",
 		"a port beyond it": "127.0.0.1:65536",
