@@ -116,16 +116,34 @@ func onlyOne[V any](guard string, m map[string]V) map[string]V {
 var _ = onlyOne[int]
 `
 
+// guardsAsked returns which guards are taken out: "all", or "K/N" for each N-th, from the K-th on.
+func guardsAsked(t *testing.T) []guard {
+	asked := os.Getenv("TIDEGATE_TEST_GUARDS")
+	var k, n int
+	if _, err := fmt.Sscanf(asked, "%d/%d", &k, &n); err != nil || n <= 0 || k < 0 || k >= n {
+		if asked != "all" {
+			t.Fatalf("TIDEGATE_TEST_GUARDS is %q, want all or K/N", asked)
+		}
+		return guards
+	}
+	var out []guard
+	for i, g := range guards {
+		if i%n == k {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
 // B15: every guard has a test that fails without it. The quick half, always run, holds this
-// list against the sources; with TIDEGATE_TEST_GUARDS the packages are built once with
-// guards that can be switched off, and each test is run without its guard.
+// list against the sources; with TIDEGATE_TEST_GUARDS=all (minutes), or K/N for a part, the packages
+// are built once with guards that can be switched off, and each test is run without its guard.
 func TestFaultB15EveryGuardIsWired(t *testing.T) {
 	top, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
 	}
 	files := map[string][]guard{}
-	packages := map[string]bool{}
 	for _, g := range guards {
 		text, err := os.ReadFile(filepath.Join(top, g.file))
 		if err != nil {
@@ -139,11 +157,11 @@ func TestFaultB15EveryGuardIsWired(t *testing.T) {
 			t.Errorf("there is no %s in %s, which fails without the guard of %s", test, dir, g.name)
 		}
 		files[g.file] = append(files[g.file], g)
-		packages[dir] = true
 	}
 	if os.Getenv("TIDEGATE_TEST_GUARDS") == "" || t.Failed() {
 		return
 	}
+	asked := guardsAsked(t)
 	temp := t.TempDir()
 	overlay := map[string]string{}
 	put := func(path, text string) {
@@ -168,14 +186,19 @@ func TestFaultB15EveryGuardIsWired(t *testing.T) {
 		t.Fatal(err)
 	}
 	put("overlay.json", string(list))
-	for dir := range packages {
+	needed := map[string]bool{}
+	for _, g := range asked {
+		dir, _ := g.where()
+		needed[dir] = true
+	}
+	for dir := range needed {
 		build := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-overlay", overlay[filepath.Join(top, "overlay.json")], "-o", binaryOf(temp, dir), "./"+dir)
 		build.Dir = top
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", build.Args, err, out)
 		}
 	}
-	for _, g := range guards {
+	for _, g := range asked {
 		t.Run(g.name, func(t *testing.T) {
 			dir, test := g.where()
 			run := func(name string) (out []byte, passed bool) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -414,8 +415,11 @@ sink "http" "post" {
 	}
 	cycles := 500
 	switch {
-	case os.Getenv("TIDEGATE_TEST_CYCLES") != "": // a few minutes
-		cycles = 10_000
+	case os.Getenv("TIDEGATE_TEST_CYCLES") != "": // 10000 take a few minutes
+		var err error
+		if cycles, err = strconv.Atoi(os.Getenv("TIDEGATE_TEST_CYCLES")); err != nil {
+			t.Fatal(err)
+		}
 	case raceEnabled || testing.Short():
 		cycles = 50
 	}
