@@ -47,6 +47,10 @@ func TestWatchW12KilledInAFlood(t *testing.T) {
 					if status == 0 {
 						return
 					}
+					if status == http.StatusTooManyRequests {
+						sent[i]-- // beyond what one client may send; it was not taken and comes again
+						continue
+					}
 					if status != http.StatusOK {
 						t.Errorf("value %d of name %d was answered with %d", sent[i], i, status)
 						return
