@@ -45,9 +45,10 @@ var importTable = []struct {
 	{"engine/state", nil},
 	{"engine/diff", nil},
 	{"engine/queue", nil},
-	{"engine/scenario", []string{"engine", "engine/plan", "engine/state", "hclspec", "providers"}},
+	{"engine/scenario", []string{"engine", "engine/standin", "engine/plan", "engine/state", "hclspec", "providers"}},
 	{"engine/view", []string{"engine", "engine/scenario", "engine/graph", "engine/plan", "engine/diff", "engine/state"}},
-	{"engine/review", []string{"engine", "engine/plan", "engine/state", "hclspec", "providers"}},
+	{"engine/standin", []string{"providers"}},
+	{"engine/review", []string{"engine", "engine/standin", "engine/plan", "engine/state", "hclspec", "providers"}},
 	{"engine/web", []string{"engine", "engine/view", "engine/plan", "engine/state"}},
 	{"engine/cli", []string{"engine", "engine/review", "engine/scenario", "engine/view", "engine/web", "engine/plan", "engine/state", "hclspec", "providers", "providers/userfile"}},
 }

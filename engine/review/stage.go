@@ -14,6 +14,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"tidegate/engine/standin"
 	"tidegate/hclspec/decode"
 	"tidegate/providers"
 )
@@ -277,54 +278,19 @@ func (t *targets) put(path string, to *target) {
 	}
 }
 
-// sinkStandIn delivers to nobody.
-type sinkStandIn struct {
-	providers.Sink // never written, read or deleted
-}
-
-// contentful has another name than its method, which it would hide where it is embedded.
-type contentful interface{ providers.Content }
-
-// Sinks differ in what they can tell of themselves, and an engine asks by type.
-type (
-	exposingStandIn struct {
-		sinkStandIn
-		providers.Exposer
-	}
-	contentStandIn struct {
-		sinkStandIn
-		contentful
-	}
-	wholeStandIn struct {
-		sinkStandIn
-		contentful
-		providers.Exposer
-	}
-	fileStandIn struct {
-		wholeStandIn
-		providers.PathWriter
-		targets *targets
-		now     target
-	}
-)
-
+// sink remembers what is delivered to files, and delivers to nobody.
 func (s *stage) sink(real providers.Sink, values cty.Value, env providers.Env) providers.Sink {
-	base := sinkStandIn{real}
-	content, hasContent := real.(providers.Content)
-	exposer, hasExposer := real.(providers.Exposer)
-	if w, is := real.(providers.PathWriter); is && hasContent && hasExposer {
-		now := target{content.Content(), modeOf(values), env.IsSensitive("content") || env.IsSensitive("content_base64")}
-		return &fileStandIn{wholeStandIn{base, content, exposer}, w, s.targets, now}
+	w, writes := real.(providers.PathWriter)
+	content, has := real.(providers.Content)
+	if !writes || !has {
+		return standin.Sink(real, standin.Target{})
 	}
-	switch {
-	case hasContent && hasExposer:
-		return &wholeStandIn{base, content, exposer}
-	case hasContent:
-		return &contentStandIn{base, content}
-	case hasExposer:
-		return &exposingStandIn{base, exposer}
-	}
-	return base
+	now := target{content.Content(), modeOf(values), env.IsSensitive("content") || env.IsSensitive("content_base64")}
+	return standin.Sink(real, standin.Target{
+		Read:   func() (providers.Observed, error) { return s.targets.observe(w.WritesPath(), now), nil },
+		Write:  func(providers.Delivery) error { s.targets.put(w.WritesPath(), &now); return nil },
+		Delete: func() error { s.targets.put(w.WritesPath(), nil); return nil },
+	})
 }
 
 func modeOf(values cty.Value) string {
@@ -342,22 +308,17 @@ func modeOf(values cty.Value) string {
 	return fmt.Sprintf("%04o", bits)
 }
 
-func (sinkStandIn) Read(context.Context) (providers.Observed, error) {
-	return providers.Observed{Opaque: true}, nil
-}
-func (sinkStandIn) Write(context.Context, providers.Delivery) error { return nil }
-func (sinkStandIn) Delete(context.Context) error                    { return nil }
-
-func (f *fileStandIn) Read(context.Context) (providers.Observed, error) {
-	t, ok := f.targets.get(f.WritesPath())
+// observe compares what a path holds with what it is to hold.
+func (t *targets) observe(path string, wanted target) providers.Observed {
+	held, ok := t.get(path)
 	if !ok {
-		return providers.Observed{}, nil
+		return providers.Observed{}
 	}
-	out := providers.Observed{Exists: true, Data: t.content, Hash: decode.RawHash(t.content)}
-	if t.mode != f.now.mode {
-		out.Differs = []string{fmt.Sprintf("mode is %s, want %s", orDefault(t.mode), orDefault(f.now.mode))}
+	out := providers.Observed{Exists: true, Data: held.content, Hash: decode.RawHash(held.content)}
+	if held.mode != wanted.mode {
+		out.Differs = []string{fmt.Sprintf("mode is %s, want %s", orDefault(held.mode), orDefault(wanted.mode))}
 	}
-	return out, nil
+	return out
 }
 
 func orDefault(mode string) string {
@@ -366,20 +327,3 @@ func orDefault(mode string) string {
 	}
 	return mode
 }
-
-func (f *fileStandIn) Write(context.Context, providers.Delivery) error {
-	f.targets.put(f.WritesPath(), &f.now)
-	return nil
-}
-
-func (f *fileStandIn) Delete(context.Context) error {
-	f.targets.put(f.WritesPath(), nil)
-	return nil
-}
-
-var _ interface {
-	providers.Sink
-	providers.Content
-	providers.Exposer
-	providers.PathWriter
-} = (*fileStandIn)(nil)

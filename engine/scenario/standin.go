@@ -14,6 +14,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"tidegate/engine"
+	"tidegate/engine/standin"
 	"tidegate/hclspec/address"
 	"tidegate/hclspec/decode"
 	"tidegate/providers"
@@ -273,99 +274,45 @@ func (r *ruleStandIn) Judge(context.Context, providers.Candidate) ([]providers.F
 
 // sinkStandIn notes what would be delivered. What it would send is what the real sink says.
 type sinkStandIn struct {
-	providers.Sink // never written, read or deleted
-
 	stage   *stage
+	real    providers.Sink
 	address address.Address
 	kind    string
 	values  cty.Value
 }
 
-// pathSink is a sink that writes one file.
-type pathSink interface {
-	providers.Sink
-	providers.PathWriter
-}
-
-// contentful has another name than its method, which it would hide where it is embedded.
-type contentful interface{ providers.Content }
-
-// Sinks differ in what they can tell of themselves, and an engine asks by type.
-type (
-	exposingStandIn struct {
-		*sinkStandIn
-		providers.Exposer
-	}
-	contentStandIn struct {
-		*sinkStandIn
-		contentful
-	}
-	wholeStandIn struct {
-		*sinkStandIn
-		contentful
-		providers.Exposer
-	}
-	fileStandIn struct {
-		wholeStandIn
-		path      string
-		sensitive bool
-	}
-)
-
-var _ interface {
-	providers.Sink
-	providers.Content
-	providers.Exposer
-	providers.PathWriter
-} = (*fileStandIn)(nil)
-
 func (s *stage) sink(kind string, real providers.Sink, values cty.Value, env providers.Env) providers.Sink {
-	base := &sinkStandIn{Sink: real, stage: s, address: addressOf(env), kind: kind, values: values}
-	content, hasContent := real.(providers.Content)
-	exposer, hasExposer := real.(providers.Exposer)
-	if w, is := real.(pathSink); is && hasContent && hasExposer {
-		sensitive := env.IsSensitive("content") || env.IsSensitive("content_base64")
-		return &fileStandIn{wholeStandIn{base, content, exposer}, s.writesTo(w), sensitive}
+	base := &sinkStandIn{stage: s, real: real, address: addressOf(env), kind: kind, values: values}
+	w, writes := real.(providers.PathWriter)
+	content, has := real.(providers.Content)
+	if !writes || !has {
+		return standin.Sink(real, standin.Target{Write: base.write, Delete: base.fails})
 	}
-	switch {
-	case hasContent && hasExposer:
-		return &wholeStandIn{base, content, exposer}
-	case hasContent:
-		return &contentStandIn{base, content}
-	case hasExposer:
-		return &exposingStandIn{base, exposer}
-	}
-	return base
+	path := s.writesTo(real.Target(), w)
+	f := &fileStandIn{base, path, content, env.IsSensitive("content") || env.IsSensitive("content_base64")}
+	return standin.Sink(real, standin.Target{Path: path, Read: f.read, Write: f.write, Delete: f.remove})
 }
 
 // writesTo notes the path that a sink writes. Sinks are made anew for each plan, and following
 // links costs far more than remembering where they lead.
-func (s *stage) writesTo(w pathSink) string {
+func (s *stage) writesTo(target string, w providers.PathWriter) string {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	path, known := s.resolved[w.Target()]
+	path, known := s.resolved[target]
 	if !known {
 		path = w.WritesPath()
-		s.resolved[w.Target()], s.written[path] = path, true
+		s.resolved[target], s.written[path] = path, true
 	}
 	return path
 }
 
-func (f *fileStandIn) WritesPath() string { return f.path }
-
-func (s *sinkStandIn) Read(context.Context) (providers.Observed, error) {
-	return providers.Observed{Opaque: true}, nil
-}
-
-func (s *sinkStandIn) Write(_ context.Context, d providers.Delivery) error {
+func (s *sinkStandIn) write(d providers.Delivery) error {
 	if err := s.fails(); err != nil {
 		return err
 	}
-	s.stage.world.record(delivery{s.address.String(), s.kind, s.stage.name(s.Target()), d.ID, s.values})
+	s.stage.world.record(delivery{s.address.String(), s.kind, s.stage.name(s.real.Target()), d.ID, s.values})
 	return nil
 }
-
-func (s *sinkStandIn) Delete(context.Context) error { return s.fails() }
 
 // fails returns the failure that a mock asks for. It is permanent: a second attempt in the
 // same moment of a test would meet the same.
@@ -376,7 +323,15 @@ func (s *sinkStandIn) fails() error {
 	return nil
 }
 
-func (f *fileStandIn) Read(context.Context) (providers.Observed, error) {
+// fileStandIn is one whose target is a file of the test.
+type fileStandIn struct {
+	*sinkStandIn
+	path      string // links resolved
+	content   providers.Content
+	sensitive bool
+}
+
+func (f *fileStandIn) read() (providers.Observed, error) {
 	e, ok := f.stage.world.file(f.path)
 	if !ok {
 		return providers.Observed{}, nil
@@ -403,7 +358,7 @@ func (f *fileStandIn) mode() (fs.FileMode, bool) {
 	return fs.FileMode(bits), err == nil
 }
 
-func (f *fileStandIn) Write(ctx context.Context, d providers.Delivery) error {
+func (f *fileStandIn) write(d providers.Delivery) error {
 	mode, given := f.mode()
 	if !given {
 		mode = 0o644
@@ -414,14 +369,14 @@ func (f *fileStandIn) Write(ctx context.Context, d providers.Delivery) error {
 			mode &= 0o600
 		}
 	}
-	if err := f.sinkStandIn.Write(ctx, d); err != nil {
+	if err := f.sinkStandIn.write(d); err != nil {
 		return err
 	}
-	f.stage.world.write(f.path, entry{f.stage.name(f.Target()), f.Content(), mode, f.sensitive})
+	f.stage.world.write(f.path, entry{f.stage.name(f.real.Target()), f.content.Content(), mode, f.sensitive})
 	return nil
 }
 
-func (f *fileStandIn) Delete(context.Context) error {
+func (f *fileStandIn) remove() error {
 	if err := f.fails(); err != nil {
 		return err
 	}
