@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"tidegate/engine"
 	"tidegate/testdata/bench/pairs"
 )
 
@@ -403,8 +404,15 @@ func BenchmarkWatchOneChange(b *testing.B) {
 				if err := pairs.Generate(dir, n/2); err != nil {
 					b.Fatal(err)
 				}
-				d, stop := benchDaemon(b, dir, nil)
-				delivered(b, d, n/2) // a change is not to wait behind the first of all the others
+				var done atomic.Int64
+				_, stop := benchDaemon(b, dir, func(ev engine.Event) {
+					if _, is := ev.(engine.DeliveryFinished); is {
+						done.Add(1)
+					}
+				})
+				for done.Load() < int64(n/2) { // a change is not to wait behind the first of all the others
+					time.Sleep(10 * time.Millisecond)
+				}
 				in, out := filepath.Join(dir, pairs.SourcePath(0)), filepath.Join(dir, pairs.SinkPath(0))
 				var list []time.Duration
 				for i := range 100 {
