@@ -12,7 +12,7 @@ import (
 const (
 	manyBlocks   = 4000
 	fewGarbage   = 30
-	leastGarbage = 40 // of a daemon that has settled
+	leastGarbage = 60 // of a daemon that has settled
 	muchGarbage  = 200
 )
 
