@@ -69,15 +69,17 @@ func (f fileFound) text() string {
 }
 
 // OpenSaved makes an engine that carries out one saved plan. Nothing is loaded: what the plan
-// says is all there is. It must be closed.
+// says is all there is, but for the state. That one, opts.StatePath, vouches for the plan by its
+// key: where it is must never be taken from the plan, which anybody could have written together
+// with a key of their own. The engine must be closed.
 func OpenSaved(opts Options, s *plan.Saved) *Engine {
-	e := &Engine{opts: opts, statePath: s.State, spec: &hclspec.Spec{Dir: s.Plan.Dir}}
+	e := &Engine{opts: opts, statePath: opts.StatePath, spec: &hclspec.Spec{Dir: s.Plan.Dir}}
 	e.spec.Settings.PathsWrite = s.WritePaths
 	if e.opts.Parallelism <= 0 {
 		e.opts.Parallelism = DefaultParallelism
 	}
 	e.opts.Logger = opts.logger()
-	if path, err := filepath.Abs(opts.StatePath); opts.StatePath != "" && err == nil {
+	if path, err := filepath.Abs(opts.StatePath); err == nil {
 		e.statePath = path
 	}
 	return e

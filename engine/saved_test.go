@@ -55,7 +55,7 @@ func (m *module) applySaved(data []byte, change ...func(*engine.Options)) (engin
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	opts := engine.Options{Registry: registry, Environ: m.environ, Command: "test", Version: "0.1.0"}
+	opts := engine.Options{Registry: registry, Environ: m.environ, Command: "test", Version: "0.1.0", StatePath: m.path(engine.DefaultState)}
 	for _, f := range change {
 		f(&opts)
 	}
@@ -317,7 +317,7 @@ func TestSavedPlanExpires(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := engine.OpenSaved(engine.Options{Version: "0.1.0"}, s)
+	e := engine.OpenSaved(engine.Options{Version: "0.1.0", StatePath: m.path(engine.DefaultState)}, s)
 	defer e.Close()
 	if err := e.CheckSaved(t.Context(), s, s.Expires); err != nil {
 		t.Errorf("at its last moment: %v", err)
@@ -339,7 +339,7 @@ sink "file" "a" {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := engine.OpenSaved(engine.Options{Version: "0.1.0"}, s)
+	e := engine.OpenSaved(engine.Options{Version: "0.1.0", StatePath: m.path(engine.DefaultState)}, s)
 	defer e.Close()
 	check := func(data []byte) error {
 		s, err := plan.Decode(data)

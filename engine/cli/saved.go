@@ -126,13 +126,15 @@ func readPlan(path string) (*plan.Saved, error) {
 	return s, nil
 }
 
-// openSaved reads a saved plan and makes the engine for it.
-func (a *app) openSaved(cmd *cobra.Command, f *configFlags, path string) (*plan.Saved, *engine.Engine, error) {
-	s, err := readPlan(path)
-	if err != nil {
-		return nil, nil, err
+// vouching finds the state whose key a saved plan has to be signed with: that of --state, or of
+// the configuration at hand. What the plan says of it counts for nothing, since whoever writes a
+// plan can sign it with a key of their own.
+func (a *app) vouching(cmd *cobra.Command, f *configFlags, s *plan.Saved) (string, error) {
+	here := a.path(".")
+	if f.state == "" && len(hclspec.ReadsOf(here)) == 0 {
+		return "", fmt.Errorf("a plan is vouched for by the state of its configuration, and there is none here. Apply it in the directory of the configuration (%s, or --chdir), or name the state with --state", s.Plan.Dir)
 	}
-	return s, engine.OpenSaved(a.options(cmd, f, s.Plan.Dir), s), nil
+	return a.statePath(cmd, f, here)
 }
 
 // planningFlags are those that were used up when the plan was made.
@@ -160,6 +162,9 @@ func (a *app) applySaved(cmd *cobra.Command, f *planFlags, path string) error {
 	}
 	opts := a.options(cmd, &f.configFlags, s.Plan.Dir)
 	opts.Events = r.show.Event
+	if opts.StatePath, err = a.vouching(cmd, &f.configFlags, s); err != nil {
+		return r.fail(problem("Nobody vouches for the plan", err))
+	}
 	e := engine.OpenSaved(opts, s)
 	defer e.Close()
 	r.engine = &loaded{e, nil}
@@ -217,17 +222,28 @@ func refusal(err error) hcl.Diagnostics {
 	return problem("Cannot apply the plan", err)
 }
 
+// checkSaved verifies a plan that is only looked at.
+func (a *app) checkSaved(cmd *cobra.Command, f *configFlags, s *plan.Saved) error {
+	opts := a.options(cmd, f, s.Plan.Dir)
+	var err error
+	if opts.StatePath, err = a.vouching(cmd, f, s); err != nil {
+		return err
+	}
+	e := engine.OpenSaved(opts, s)
+	defer e.Close()
+	return e.CheckSaved(cmd.Context(), s, time.Now())
+}
+
 // showSaved shows a saved plan. Who cannot read the state's key sees it too, but for what is
 // sensitive and without knowing whether it was changed.
 func (a *app) showSaved(cmd *cobra.Command, f *configFlags, format *renderFlags, path string) error {
-	s, e, err := a.openSaved(cmd, f, path)
+	s, err := readPlan(path)
 	if err != nil {
 		return a.failWith("Cannot read the plan", err, f.json)
 	}
-	defer e.Close()
 	var diags hcl.Diagnostics
 	var refused *engine.PlanRefusal
-	switch err := e.CheckSaved(cmd.Context(), s, time.Now()); {
+	switch err := a.checkSaved(cmd, f, s); {
 	case errors.As(err, &refused) && refused.Summary == engine.InvalidPlan:
 		return a.fail(refusal(err), nil, f.json)
 	case errors.As(err, &refused):
