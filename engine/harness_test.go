@@ -64,6 +64,12 @@ func (m *module) read(name string) (string, bool) {
 	return string(data), true
 }
 
+func (m *module) lines(name string) []string {
+	m.t.Helper()
+	text, _ := m.read(name)
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}
+
 func (m *module) wantFile(name, want string) {
 	m.t.Helper()
 	if got, ok := m.read(name); !ok || got != want {

@@ -120,16 +120,7 @@ func TestWatchH14NotModifiedWithoutStoredBytes(t *testing.T) {
 			d.awaitSource("source.http.c", engine.StateOK)
 			d.awaitSink("sink.file.c", engine.StateOK)
 			// It can be used for a new sink, too.
-			text, _ := m.read("main.hcl")
-			m.write("main.hcl", text+`
-sink "file" "new" {
-  path    = "new.json"
-  content = jsonencode(source.http.c.value)
-}`)
-			if err := d.Reload(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			d.awaitFile("new.json", `{"v":1}`)
+			d.useAnew(`{"v":1}`)
 		})
 	}
 }
@@ -221,4 +212,19 @@ func TestWatchE8SlowServer(t *testing.T) {
 		}
 	}
 	d.awaitSink("sink.file.slow", engine.StateBlocked)
+}
+
+// useAnew declares another sink made from source.http.c, and waits until it holds this.
+func (d *daemon) useAnew(want string) {
+	d.m.t.Helper()
+	text, _ := d.m.read("main.hcl")
+	d.m.write("main.hcl", text+`
+sink "file" "new" {
+  path    = "new.json"
+  content = jsonencode(source.http.c.value)
+}`)
+	if err := d.Reload(d.m.t.Context()); err != nil {
+		d.m.t.Fatal(err)
+	}
+	d.awaitFile("new.json", want)
 }

@@ -37,12 +37,6 @@ sink "file" "other" {
   content = source.file.app.text
 }`
 
-func (m *module) lines(name string) []string {
-	m.t.Helper()
-	text, _ := m.read(name)
-	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-}
-
 // awaitLines waits until a log has so many lines, each "word identity".
 func (m *module) awaitLines(words ...string) (ids []string) {
 	m.t.Helper()
@@ -189,6 +183,13 @@ sink "file" "other" {
 // groupMembers lists the commands of a process group, but for those that are dead.
 func groupMembers(t *testing.T, group string) []string {
 	t.Helper()
+	return processes(t, func(fields []string) bool { return fields[2] == group && fields[0] != "Z" })
+}
+
+// processes lists the commands of those that are wanted, by their fields of /proc/PID/stat after
+// the command: state, parent, group.
+func processes(t *testing.T, wanted func(fields []string) bool) []string {
+	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +198,7 @@ func groupMembers(t *testing.T, group string) []string {
 	for _, path := range stats {
 		data, _ := os.ReadFile(path)
 		name, rest, _ := strings.Cut(string(data), ") ")
-		if f := strings.Fields(rest); len(f) > 2 && f[2] == group && f[0] != "Z" {
+		if f := strings.Fields(rest); len(f) > 2 && wanted(f) {
 			out = append(out, name)
 		}
 	}
@@ -451,17 +452,5 @@ sink "http" "post" {
 // childrenOf lists the commands of the children of a process, dead ones included.
 func childrenOf(t *testing.T, pid int) []string {
 	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []string
-	for _, path := range stats {
-		data, _ := os.ReadFile(path)
-		name, rest, _ := strings.Cut(string(data), ") ")
-		if f := strings.Fields(rest); len(f) > 1 && f[1] == fmt.Sprint(pid) {
-			out = append(out, name)
-		}
-	}
-	return out
+	return processes(t, func(fields []string) bool { return fields[1] == fmt.Sprint(pid) })
 }

@@ -47,16 +47,7 @@ func TestWatchLostContentIsFetchedAgain(t *testing.T) {
 				m.sql(damage)
 				d = m.watch(log.option)
 			}
-			text, _ := m.read("main.hcl")
-			m.write("main.hcl", text+`
-sink "file" "new" {
-  path    = "new.json"
-  content = jsonencode(source.http.c.value)
-}`)
-			if err := d.Reload(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			d.awaitFile("new.json", `{"v":1}`)
+			d.useAnew(`{"v":1}`)
 			d.awaitSink("sink.file.new", engine.StateOK)
 			m.wantFile("out.json", `{"v":1}`)
 			d.await("the content is in the state again", func() bool {
@@ -92,16 +83,7 @@ func TestWatchLostContentThatNobodyHasAnyMore(t *testing.T) {
 	o.set("", "", 500)
 	d.awaitSource("source.http.c", engine.StateFailing)
 	m.sql("DELETE FROM blobs")
-	text, _ := m.read("main.hcl")
-	m.write("main.hcl", text+`
-sink "file" "new" {
-  path    = "new.json"
-  content = jsonencode(source.http.c.value)
-}`)
-	if err := d.Reload(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	d.awaitFile("new.json", `{"v":1}`)
+	d.useAnew(`{"v":1}`)
 	d.awaitSink("sink.file.new", engine.StateOK)
 	o.set(`{"v":2}`, `"2"`, 200)
 	d.awaitFile("new.json", `{"v":2}`)

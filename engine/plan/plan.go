@@ -230,8 +230,8 @@ type SinkChange struct {
 	// HeldBy is set where a revision that was put back is wanted instead of what the
 	// configuration says.
 	HeldBy *state.Hold `json:"held_by,omitempty"`
-	// Hold is what the ledger will say before anything is delivered: a rollback. Blobs may
-	// begin with the bytes that it names.
+	// Hold is what the ledger will say before anything is delivered: a rollback. HoldBlob are
+	// the bytes that it names, nil where the state has them.
 	Hold     *state.Hold `json:"hold,omitempty"`
 	HoldBlob *state.Blob `json:"hold_blob,omitempty"`
 
