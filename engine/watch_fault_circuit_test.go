@@ -263,6 +263,14 @@ func crowd() (config string, names []string) {
 	return config, names
 }
 
+// awaitLook waits until one of the origins has been looked at.
+func (w *sim) awaitLook(names []string) {
+	looks := func() int { return w.looksOf(names, time.Time{}, time.Now()) }
+	for before := looks(); looks() == before; {
+		pass(100 * time.Millisecond)
+	}
+}
+
 // hold lets looks at some origins hang from now on, and returns how to let them go.
 func (w *sim) hold(names []string) (release func()) {
 	hang := make(chan struct{})
@@ -289,9 +297,7 @@ func TestWatchSparedSourcesWaitForAWorker(t *testing.T) {
 		}
 		d := w.watch(m)
 		pass(30 * time.Minute) // the circuit stays open for as long as it may
-		for before := w.looksOf(names, time.Time{}, time.Now()); w.looksOf(names, time.Time{}, time.Now()) == before; {
-			pass(100 * time.Millisecond) // until one has tried
-		}
+		w.awaitLook(names)
 		release := w.hold(busy)
 		d.Notify(parsed(t, "detector.webhook.now"))
 		pass(6 * time.Minute) // all of the host have asked, and wait for a worker
@@ -328,10 +334,13 @@ func TestWatchSparedSourcesAreRemovedWhileTheyWait(t *testing.T) {
 		for _, name := range badNames {
 			w.fails(name)
 		}
-		pass(10 * time.Minute) // the circuit is open
+		pass(30 * time.Minute) // the circuit stays open for as long as it may
+		w.awaitLook(badNames)
 		release := w.hold(busy)
 		d.Notify(parsed(t, "detector.webhook.now"))
-		pass(14 * time.Minute) // every worker hangs, and everybody else waits
+		// Every worker hangs, for less than the longest that a look may take, and everybody else
+		// waits: one of them to try the host, for which it is time again after five minutes.
+		pass(9 * time.Minute)
 		if _, err := d.Resume(t.Context(), "source.sim.tries"); err != nil {
 			t.Fatal(err)
 		}

@@ -1,5 +1,7 @@
 package queue
 
+import "strconv"
+
 // Gate lets a bounded number of jobs run, in all and for each group (a host). Jobs without a
 // group are bounded in all alone. Those that have to wait are let in in the order in which
 // they came, a group that is full being passed over. It is not safe for concurrent use.
@@ -64,9 +66,13 @@ func (g *Gate[K]) Take() (job K, ok bool) {
 	return job, true
 }
 
-// Done says that a job of a group has ended.
+// Done says that a job of a group has ended. It panics where none of the group runs: a place
+// that was never taken would let in more than the bounds allow from then on.
 func (g *Gate[K]) Done(name string) {
 	gr := g.groups[name]
+	if gr == nil || gr.running == 0 {
+		panic("queue: done with a job of " + strconv.Quote(name) + ", of which none runs")
+	}
 	gr.running--
 	g.running--
 	if gr.running == 0 && len(gr.queue) == 0 {

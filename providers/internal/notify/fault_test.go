@@ -122,15 +122,24 @@ func TestOverflowAgainAndAgain(t *testing.T) {
 	})
 	check(t, err)
 	defer stop()
+	await := func(n int32, when string) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); lost.Load() < n; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("told Lost %d times %s, want %d", lost.Load(), when, n)
+			}
+		}
+	}
+	start := time.Now()
+	s.errors <- fsnotify.ErrEventOverflow
+	await(1, "after the first overflow")
 	for range 1000 {
 		s.errors <- fsnotify.ErrEventOverflow
 	}
+	await(2, "after a storm of 1000 more")
 	// A slow machine may take longer for the storm than one gap.
-	for deadline := time.Now().Add(20 * time.Second); lost.Load() < 2 && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
-	}
-	if n := lost.Load(); n < 2 || n > 10 {
-		t.Errorf("told Lost %d times for a storm of 1000 overflows, want at once and once after it", n)
+	if n, most := lost.Load(), 2+int32(time.Since(start)/lostGap); n > most {
+		t.Errorf("told Lost %d times in %s, want at most %d: at once, and once for each gap", n, time.Since(start), most)
 	}
 }
 
