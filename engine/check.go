@@ -136,10 +136,11 @@ func (p *program) checkNode(n *node, vals values) (out checked) {
 		if n.out == nil && len(n.sources) == 0 && len(n.sinks) == 0 && v.IsWhollyKnown() {
 			n.constant = v
 		}
-		return checked{v, append(diags, p.checkOutput(n, v)...)}
+		return checked{v, append(append(diags, p.checkOutput(n, v)...), p.ephemeral(n, v)...)}
 	}
 	v, diags := p.evaluate(n, vals, deliveryUnknown(n))
 	diags = append(diags, p.checkConditions(n, vals)...)
+	diags = append(diags, p.checkTriggers(n, vals)...)
 	diags = append(diags, p.checkSettings(n, v)...)
 	diags = append(diags, p.warnCredentials(n, v)...)
 	ev, partly, more := p.trial(n, v)
@@ -173,6 +174,9 @@ func (p *program) checkNode(n *node, vals values) (out checked) {
 // such as a content that comes from a source, are not known yet.
 func (p *program) trial(n *node, v cty.Value) (ev *evaluated, partly bool, diags hcl.Diagnostics) {
 	ev = &evaluated{values: v}
+	if diags := p.ephemeral(n, v); diags.HasErrors() {
+		return ev, true, diags
+	}
 	c, diags := n.kind.Configure(v, n.block)
 	if diags.HasErrors() {
 		return ev, true, diags
@@ -209,6 +213,19 @@ func (p *program) checkConditions(n *node, vals values) hcl.Diagnostics {
 		_, more := p.expression(n, expr, vals, unknownCandidate)
 		diags = append(diags, more...)
 	})
+	return diags
+}
+
+// checkTriggers evaluates the triggers that are values.
+func (p *program) checkTriggers(n *node, vals values) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, t := range n.triggers {
+		if !t.target.IsZero() {
+			continue
+		}
+		v, more := p.expression(n, t.expr, vals, nil)
+		diags = append(append(diags, more...), n.ephemeralTrigger(t, v)...)
+	}
 	return diags
 }
 

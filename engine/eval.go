@@ -193,6 +193,9 @@ func (p *program) instance(n *node, v cty.Value) (*evaluated, hcl.Diagnostics) {
 	if !known(v, n.addr.Type) {
 		return out, nil
 	}
+	if diags := p.ephemeral(n, v); diags.HasErrors() {
+		return out, diags
+	}
 	c, diags := n.kind.Configure(v, n.block)
 	if diags.HasErrors() {
 		return out, diags

@@ -135,6 +135,9 @@ func storeOutputs(p *plan.Plan, b *state.Batch) {
 func (p *program) planVariables() map[string]*plan.Value {
 	out := make(map[string]*plan.Value, len(p.variables))
 	for name, v := range p.variables {
+		if mark.HasEphemeral(v) {
+			continue
+		}
 		value := plan.Of(v)
 		out[name] = &value
 	}

@@ -244,6 +244,7 @@ func (o *observer) fire(n *node, r *rendered) {
 			}
 		default:
 			v, diags := o.prog.expression(n, t.expr, o.values, nil)
+			diags = append(diags, n.ephemeralTrigger(t, v)...)
 			r.diags = append(r.diags, diags...)
 			if !diags.HasErrors() && !v.IsWhollyKnown() {
 				r.Blocked = &plan.Wait{Kind: plan.BlockedBy, On: o.waitsOn(n), Reason: o.unknownReason(n)}

@@ -4,6 +4,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 	"github.com/zclconf/go-cty/cty/function"
+
+	"tidegate/hclspec/mark"
 )
 
 // anything is a parameter that takes every value as it is.
@@ -52,12 +54,21 @@ var isSensitiveFunc = function.New(&function.Spec{
 	},
 })
 
-// ephemeralAsNullFunc returns its argument: there are no ephemeral values here.
+// ephemeralAsNullFunc replaces what must not be stored, so that the rest can be.
 var ephemeralAsNullFunc = function.New(&function.Spec{
-	Description: "The value. There are no ephemeral values here that it could replace with null.",
+	Description: "The value, with null in place of whatever in it is ephemeral.",
 	Params:      anything("value"),
 	Type:        typeOfFirst,
-	Impl:        func(args []cty.Value, _ cty.Type) (cty.Value, error) { return args[0], nil },
+	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+		return cty.Transform(args[0], func(_ cty.Path, v cty.Value) (cty.Value, error) {
+			if v.HasMark(mark.Ephemeral) {
+				_, marks := v.Unmark()
+				delete(marks, mark.Ephemeral)
+				return cty.NullVal(v.Type()).WithMarks(marks), nil
+			}
+			return v, nil
+		})
+	},
 })
 
 // toFunc is stdlib.MakeToFunc, with marks kept where they are inside collections.

@@ -120,7 +120,7 @@ func (c *inputCollector) raw(v *Variable, raw, source string) hcl.Diagnostics {
 	}
 	if diags.HasErrors() {
 		c.values[v.Name] = VariableInput{Value: cty.DynamicVal, Source: source}
-		c.remember(name, []byte(raw), v.Sensitive)
+		c.remember(name, []byte(raw), v.hidden())
 		return append(diags, errorWithoutPlace("Invalid value for variable",
 			"The value of var.%s from %s is not an expression of its type. Lists and maps are written as in .hcl files, for example '[\"a\", \"b\"]'.", v.Name, source))
 	}
@@ -155,6 +155,12 @@ func (c *inputCollector) file(path string) hcl.Diagnostics {
 		if c.spec.Variables[name] == nil {
 			diags = append(diags, warningAt(attr.NameRange, "Undeclared variable",
 				"The file sets %s, which no variable block declares.%s The value is not used.", name, didYouMean(name, c.names())))
+			continue
+		}
+		if c.spec.Variables[name].Ephemeral {
+			diags = append(diags, errorAt(attr.NameRange, "Ephemeral variable in a file",
+				"var.%s is ephemeral, so its value is stored nowhere. Files of values are kept with the last good configuration: give the value by the environment variable %s%s or --var instead.", name, EnvPrefix, name))
+			c.values[name] = VariableInput{Value: cty.DynamicVal, Source: "the file " + path}
 			continue
 		}
 		val, valDiags := attr.Expr.Value(nil)

@@ -65,6 +65,7 @@ type Variable struct {
 	Default     cty.Value // converted; cty.NilVal if a value is required
 	Nullable    bool      // true unless switched off
 	Sensitive   bool
+	Ephemeral   bool // the value is stored nowhere
 	Validations []Condition
 	DefRange    hcl.Range
 }

@@ -56,7 +56,9 @@ func (s *Spec) checkValidation(v *Variable, c Condition, ctx *hcl.EvalContext) h
 	}
 	message, msgDiags := conditionMessage(c, ctx)
 	diags = append(diags, msgDiags...)
-	return append(diags, errorAt(c.Condition.Range(), "Invalid value for variable", "var.%s: %s", v.Name, message))
+	failed := errorAt(c.Condition.Range(), "Invalid value for variable", "var.%s: %s", v.Name, message)
+	failed.Expression, failed.EvalContext = c.Condition, ctx
+	return append(diags, failed)
 }
 
 // validationReferences lets a condition use variables and path.*, nothing else.

@@ -12,6 +12,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 	"github.com/zclconf/go-cty/cty/function"
+
+	"tidegate/hclspec/mark"
 )
 
 // ValueOptions says how variables' values are made.
@@ -59,10 +61,16 @@ func (s *Spec) EvalVariables(inputs map[string]VariableInput, opts ValueOptions)
 
 func (v *Variable) mark(val cty.Value) cty.Value {
 	if v.Sensitive {
-		return val.Mark(Sensitive)
+		val = val.Mark(Sensitive)
+	}
+	if v.Ephemeral {
+		val = val.Mark(mark.Ephemeral)
 	}
 	return val
 }
+
+// hidden reports whether the value must not be shown.
+func (v *Variable) hidden() bool { return v.Sensitive || v.Ephemeral }
 
 func (v *Variable) value(input VariableInput, given bool) (cty.Value, *hcl.Diagnostic) {
 	if !given {
@@ -85,7 +93,7 @@ func (v *Variable) value(input VariableInput, given bool) (cty.Value, *hcl.Diagn
 // mismatch says what does not fit. The keys of a sensitive map are as secret as its
 // values, so there it says nothing.
 func (v *Variable) mismatch(err error) string {
-	if v.Sensitive {
+	if v.hidden() {
 		return ""
 	}
 	return ": " + describeConversion(err)
@@ -93,7 +101,7 @@ func (v *Variable) mismatch(err error) string {
 
 // complain has no place where a snippet would show a secret.
 func (i VariableInput) complain(v *Variable, detail string, args ...any) *hcl.Diagnostic {
-	if i.Range == (hcl.Range{}) || v.Sensitive {
+	if i.Range == (hcl.Range{}) || v.hidden() {
 		return errorWithoutPlace("Invalid value for variable", detail, args...)
 	}
 	return errorAt(i.Range, "Invalid value for variable", detail, args...)

@@ -12,7 +12,7 @@ import (
 
 var variableSchema = &hcl.BodySchema{
 	Attributes: []hcl.AttributeSchema{
-		{Name: "description"}, {Name: "type"}, {Name: "default"}, {Name: "nullable"}, {Name: "sensitive"},
+		{Name: "description"}, {Name: "type"}, {Name: "default"}, {Name: "nullable"}, {Name: "sensitive"}, {Name: "ephemeral"},
 	},
 	Blocks: []hcl.BlockHeaderSchema{{Type: "validation"}},
 }
@@ -44,6 +44,7 @@ func (v *Variable) decodeAttributes(attrs hcl.Attributes) hcl.Diagnostics {
 	diags = append(diags, decodeAttribute(attrs, "description", &v.Description)...)
 	diags = append(diags, decodeAttribute(attrs, "nullable", &v.Nullable)...)
 	diags = append(diags, decodeAttribute(attrs, "sensitive", &v.Sensitive)...)
+	diags = append(diags, decodeAttribute(attrs, "ephemeral", &v.Ephemeral)...)
 	typed := true
 	if attr, ok := attrs["type"]; ok {
 		typeDiags := v.decodeType(attr.Expr)

@@ -1,5 +1,6 @@
-// Package mark holds the one mark that values carry: sensitive. A marked value never
-// reaches output, logs or the state in clear; marks follow a value through expressions.
+// Package mark holds the marks that values carry. Sensitive: the value never reaches output,
+// logs or the state in clear. Ephemeral: it is not shown either, and not stored at all. Marks
+// follow a value through expressions, and whatever has a mark counts as sensitive.
 //
 // Marked values panic in cty's AsString and friends, so whoever needs the Go value of
 // something goes through Reveal, and whoever shows something goes through Redact.
@@ -12,8 +13,21 @@ type mark string
 // Sensitive is the mark of a sensitive value: v.Mark(mark.Sensitive).
 const Sensitive = mark("sensitive")
 
+// Ephemeral is the mark of a value that may be used and must not be kept.
+const Ephemeral = mark("ephemeral")
+
 // Redacted is what stands where a sensitive value would be shown.
 const Redacted = "(sensitive value)"
+
+// HasEphemeral reports whether v or anything inside it is ephemeral.
+func HasEphemeral(v cty.Value) bool {
+	if !Has(v) {
+		return false
+	}
+	_, marks := v.UnmarkDeep()
+	_, is := marks[Ephemeral]
+	return is
+}
 
 // Has reports whether v or anything inside it is sensitive.
 func Has(v cty.Value) bool {
