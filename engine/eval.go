@@ -165,6 +165,8 @@ func (p *program) explain(refs []*hclspec.Reference, vals values, diags hcl.Diag
 		return !r.Target.IsZero() && mark.Has(p.valueOf(r.Target, vals))
 	})
 	for i, d := range diags {
+		d = p.suggest(d)
+		diags[i] = d
 		if secret && d.Severity == hcl.DiagError {
 			hidden := *d
 			hidden.Detail = "A sensitive value takes part, so the details are not shown."

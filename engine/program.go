@@ -115,6 +115,7 @@ func (n *node) rng() hcl.Range {
 
 // find returns one of the node's expressions, the zero value for any other.
 func (n *node) find(expr hcl.Expression) expression {
+	expr = providers.Compiled(expr)
 	for i := range n.exprs {
 		if n.exprs[i].expr == expr {
 			return n.exprs[i]

@@ -106,7 +106,7 @@ func (o *observer) wanted(n *node, ev *evaluated, r *rendered) {
 	settings := ev.settings.(*providers.SinkSettings)
 	r.sink = ev.sink
 	r.policies(settings)
-	r.Values = ev.values
+	r.Values = providers.Lasting(ev.values)
 	r.Target = shownUnless(ev.values, ev.sink.Target())
 	r.Sensitive = sendsSecrets(n.kind, ev.values)
 	r.Fingerprint = ev.sink.Fingerprint()
@@ -479,6 +479,7 @@ func (e *Engine) sinkOf(a address.Address, p *state.Payload, v cty.Value) (provi
 
 // encodePayload writes a block down as it is to be applied.
 func encodePayload(kind, moduleDir string, v cty.Value, s *providers.SinkSettings) *state.Payload {
+	v = providers.Lasting(v)
 	plain, _ := mark.Reveal(v)
 	data, err := ctyjson.Marshal(plain, plain.Type())
 	if err != nil {

@@ -23,7 +23,7 @@ func (p *program) slim() {
 	}
 	p.spec.Trim()
 	for _, n := range p.sorted {
-		if n.dirty && n.addr.Type == address.Source && n.static != nil && n.addr.Kind != "env" && n.files == nil {
+		if n.dirty && n.addr.Type == address.Source && n.static != nil && n.addr.Kind != "env" && n.files == nil && !n.block.IsDynamic() {
 			p.slimNode(n)
 		}
 	}

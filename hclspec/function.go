@@ -76,7 +76,8 @@ func ReadsFiles(expr hcl.Expression) bool {
 	}
 	node, ok := expr.(hclsyntax.Node)
 	if !ok {
-		return false
+		around, ok := expr.(interface{ UnwrapExpression() hcl.Expression })
+		return ok && ReadsFiles(around.UnwrapExpression())
 	}
 	w := &callWalker{}
 	_ = hclsyntax.Walk(node, w)

@@ -37,12 +37,13 @@ type attribute struct {
 type nested struct {
 	*NestedBlock
 	part
+	dynamic *dynamic // what stands for any number of such blocks; nil for one that is written
 }
 
 // Compile takes the body of the block with a header apart. Every unknown, missing or repeated name is an error that
 // points at its place and names the nearest valid one.
 func (k *Kind) Compile(body hcl.Body, header *hcl.Range) (*Block, hcl.Diagnostics) {
-	p, diags := compile(k.Schema, body, header)
+	p, diags := compile(k.Schema, body, header, nil)
 	return &Block{Kind: k, part: p}, diags
 }
 
@@ -65,19 +66,32 @@ func (p part) with(other func(hcl.Expression) hcl.Expression) part {
 	return p
 }
 
-func compile(s *Schema, body hcl.Body, header *hcl.Range) (part, hcl.Diagnostics) {
+// IsDynamic reports whether some of its nested blocks come out of dynamic blocks.
+func (b *Block) IsDynamic() bool { return b.isDynamic() }
+
+func (p *part) isDynamic() bool {
+	return slices.ContainsFunc(p.blocks, func(n nested) bool { return n.dynamic != nil || n.isDynamic() })
+}
+
+// compile takes a body apart in which the named iterators of dynamic blocks are known.
+func compile(s *Schema, body hcl.Body, header *hcl.Range, iterators []string) (part, hcl.Diagnostics) {
 	p := part{schema: s, rng: header}
 	content, diags := body.Content(s.body())
 	p.attrs = make([]attribute, 0, len(content.Attributes))
 	for _, a := range s.Attributes {
 		if attr := content.Attributes[a.Name]; attr != nil {
-			p.attrs = append(p.attrs, attribute{a, attr.Expr})
+			p.attrs = append(p.attrs, attribute{a, iterate(attr.Expr, iterators)})
+		}
+	}
+	for _, block := range content.Blocks {
+		if block.Type == dynamicName && s.Block(block.Labels[0]) == nil {
+			diags = append(diags, s.unknownDynamic(block))
 		}
 	}
 	for _, b := range s.Blocks {
 		var found []*hcl.Block
 		for _, block := range content.Blocks {
-			if block.Type == b.Name {
+			if block.Type == b.Name || block.Type == dynamicName && block.Labels[0] == b.Name {
 				found = append(found, block)
 			}
 		}
@@ -99,9 +113,17 @@ func compile(s *Schema, body hcl.Body, header *hcl.Range) (part, hcl.Diagnostics
 			})
 		}
 		for _, block := range found {
-			sub, more := compile(b.Schema, block.Body, &block.DefRange)
+			if block.Type == dynamicName {
+				n, more := compileDynamic(b, block, iterators)
+				diags = append(diags, more...)
+				if n != nil {
+					p.blocks = append(p.blocks, *n)
+				}
+				continue
+			}
+			sub, more := compile(b.Schema, block.Body, &block.DefRange, iterators)
 			diags = append(diags, more...)
-			p.blocks = append(p.blocks, nested{b, sub})
+			p.blocks = append(p.blocks, nested{b, sub, nil})
 		}
 	}
 	return p, diags
@@ -118,9 +140,16 @@ func (p *part) expressions(prefix string, yield func(string, *Attribute, hcl.Exp
 		yield(prefix+a.Name, a.Attribute, a.expr)
 	}
 	for i := range p.blocks {
-		p.blocks[i].expressions(prefix+p.blocks[i].Name+".", yield)
+		inner := prefix + p.blocks[i].Name + "."
+		if d := p.blocks[i].dynamic; d != nil {
+			yield(inner+"for_each", forEach, d.forEach)
+		}
+		p.blocks[i].expressions(inner, yield)
 	}
 }
+
+// forEach describes the attribute of dynamic blocks.
+var forEach = &Attribute{Name: "for_each", Type: cty.DynamicPseudoType}
 
 // Expression returns the expression of a top-level attribute, nil if it is not set.
 func (b *Block) Expression(name string) hcl.Expression { return b.expression(name) }
@@ -156,37 +185,63 @@ func (b *Block) Evaluate(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 // EvaluateWith is Evaluate with a context of its own for each expression, so that an
 // expression need see only what it references.
 func (b *Block) EvaluateWith(scope func(name string, expr hcl.Expression) *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-	return b.evaluate("", scope)
+	made := 0
+	return b.evaluate("", evaluation{scope: scope, made: &made})
 }
 
-func (p *part) evaluate(prefix string, scope func(string, hcl.Expression) *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+func (p *part) evaluate(prefix string, e evaluation) (cty.Value, hcl.Diagnostics) {
 	var diags hcl.Diagnostics
 	out := make(map[string]cty.Value, len(p.attrs)+len(p.blocks))
 	for _, a := range p.attrs {
 		if a.Expression {
 			continue
 		}
-		v, more := a.evaluate(scope(prefix+a.Name, a.expr))
-		diags = append(diags, more...)
+		v, more := a.evaluate(e.context(prefix+a.Name, a.expr))
+		diags = append(diags, concealed(more, e.iterators)...)
 		if v != cty.NilVal && !(v.IsKnown() && v.IsNull()) {
 			out[a.Name] = v
 		}
 	}
-	repeated := make(map[string][]cty.Value)
+	diags = append(diags, p.evaluateBlocks(prefix, e, out)...)
+	return cty.ObjectVal(out), diags
+}
+
+// evaluateBlocks puts the nested blocks beside the attributes, those of dynamic blocks where
+// these stand.
+func (p *part) evaluateBlocks(prefix string, e evaluation, out map[string]cty.Value) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	var order []*NestedBlock
+	found := make(map[*NestedBlock][]cty.Value)
+	unknown := make(map[*NestedBlock]bool)
 	for i := range p.blocks {
 		n := &p.blocks[i]
-		v, more := n.evaluate(prefix+n.Name+".", scope)
+		if _, seen := found[n.NestedBlock]; !seen {
+			order = append(order, n.NestedBlock)
+			found[n.NestedBlock] = nil
+		}
+		passes, known, more := n.expand(prefix, e)
 		diags = append(diags, more...)
-		if n.Repeated {
-			repeated[n.Name] = append(repeated[n.Name], v)
-		} else {
-			out[n.Name] = v
+		for _, pass := range passes {
+			v, more := n.evaluate(prefix+n.Name+".", pass)
+			diags = append(diags, more...)
+			found[n.NestedBlock] = append(found[n.NestedBlock], n.iteration(i, pass, v))
+		}
+		unknown[n.NestedBlock] = unknown[n.NestedBlock] || !known
+		if last := i == len(p.blocks)-1 || p.blocks[i+1].NestedBlock != n.NestedBlock; last && n.dynamic != nil && known && !unknown[n.NestedBlock] {
+			diags = append(diags, n.countBlocks(len(found[n.NestedBlock]))...)
 		}
 	}
-	for name, vs := range repeated {
-		out[name] = cty.TupleVal(vs)
+	for _, b := range order {
+		switch vs := found[b]; {
+		case unknown[b]:
+			out[b.Name] = cty.DynamicVal
+		case b.Repeated && len(vs) > 0:
+			out[b.Name] = cty.TupleVal(vs)
+		case len(vs) > 0:
+			out[b.Name] = vs[0]
+		}
 	}
-	return cty.ObjectVal(out), diags
+	return diags
 }
 
 func (a *attribute) evaluate(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
@@ -309,6 +364,9 @@ func (s *Schema) fill(prefix string, values cty.Value) (cty.Value, []string) {
 		v, set := attrs[b.Name]
 		switch {
 		case !set:
+		case !v.IsKnown(): // a dynamic block whose elements are not known
+			unknown = append(unknown, prefix+b.Name)
+			delete(attrs, b.Name)
 		case b.Repeated:
 			elems := v.AsValueSlice()
 			for i := range elems {

@@ -73,11 +73,18 @@ func (b *NestedBlock) decodeAll(values cty.Value, raw *part, field reflect.Value
 			vs = vs[0].AsValueSlice()
 		}
 	}
-	for i, v := range vs {
+	for _, v := range vs {
 		var sub *part
-		if i < len(raws) {
-			sub = raws[i]
-		} else if b.needsExpressions() {
+		switch keeps := b.needsExpressions(); {
+		case keeps && raw != nil && v.Type().HasAttribute(dynamicName):
+			sub = raw.bind(v)
+		case len(raws) > 0:
+			sub = raws[0]
+			if keeps || len(raws) > 1 {
+				raws = raws[1:]
+			}
+		}
+		if sub == nil && b.needsExpressions() {
 			continue // conditions were judged before; what is left of them decides nothing
 		}
 		diags = append(diags, b.decodeOne(v, sub, field)...)
@@ -147,8 +154,9 @@ func (p *part) nested(name string) []*part {
 	}
 	var out []*part
 	for i := range p.blocks {
-		if p.blocks[i].Name == name {
-			out = append(out, &p.blocks[i].part)
+		// Conditions of dynamic blocks are found by what their values say.
+		if n := &p.blocks[i]; n.Name == name && (n.dynamic == nil || !n.needsExpressions()) {
+			out = append(out, &n.part)
 		}
 	}
 	return out

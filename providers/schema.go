@@ -105,6 +105,9 @@ func (s *Schema) body() *hcl.BodySchema {
 	for _, b := range s.Blocks {
 		out.Blocks = append(out.Blocks, hcl.BlockHeaderSchema{Type: b.Name})
 	}
+	if len(s.Blocks) > 0 {
+		out.Blocks = append(out.Blocks, dynamicHeader)
+	}
 	return out
 }
 

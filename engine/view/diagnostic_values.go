@@ -41,7 +41,7 @@ func statement(v cty.Value) string {
 	case v.ContainsMarked():
 		return "has a sensitive value"
 	case !v.IsKnown():
-		return "is known after apply"
+		return "is not known yet"
 	case v.IsNull():
 		return "is null"
 	}
