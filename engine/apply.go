@@ -378,7 +378,7 @@ func (r *run) rangeOf(a address.Address) *hcl.Range {
 	if r.engine.prog == nil {
 		return nil
 	}
-	if n := r.engine.prog.nodes[a.Block()]; n != nil {
+	if n := r.engine.prog.nodes[a]; n != nil {
 		return n.rng().Ptr()
 	}
 	return nil

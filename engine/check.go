@@ -126,14 +126,14 @@ func (p *program) checkNode(n *node, vals values) (out checked) {
 		}
 	}()
 	switch {
-	case n.addr.Type == address.Variable:
+	case n.addr.Type == address.Variable && n.input == nil:
 		return checked{}
-	case n.expr != nil:
-		v, diags := p.expression(n, n.expr, vals, nil)
-		if diags.HasErrors() {
-			v = cty.DynamicVal
+	case n.computed():
+		v, diags := p.valueNode(n, vals)
+		if n.addr.Type == address.Expansion && !diags.HasErrors() {
+			diags = append(diags, n.checkExpansion(v)...)
 		}
-		if n.out == nil && len(n.sources) == 0 && len(n.sinks) == 0 && v.IsWhollyKnown() {
+		if (n.out == nil || n.mod.parent != nil) && len(n.sources) == 0 && len(n.sinks) == 0 && (v.IsWhollyKnown() || n.addr.Type.Hidden()) && !diags.HasErrors() {
 			n.constant = v
 		}
 		return checked{v, append(append(diags, p.checkOutput(n, v)...), p.ephemeral(n, v)...)}

@@ -34,6 +34,7 @@ func (e *Engine) DiffersFrom(base *Engine) []address.Address {
 			out = append(out, a)
 		}
 	}
+	out = slices.DeleteFunc(out, func(a address.Address) bool { return a.Type.Hidden() })
 	slices.SortFunc(out, address.Address.Compare)
 	return out
 }
@@ -97,6 +98,9 @@ func (e *Engine) ChangedFrom(base *Engine, before, after *plan.Plan) []plan.Bloc
 	}
 	var out []plan.BlockChange
 	for _, a := range slices.SortedFunc(maps.Keys(addresses), address.Address.Compare) {
+		if a.Type.Hidden() {
+			continue
+		}
 		was, is := old[a], e.prog.nodes[a]
 		c := plan.BlockChange{Address: a}
 		switch {
@@ -322,7 +326,7 @@ func (e *Engine) Reach(base *Engine, p *plan.Plan) {
 		}
 		slices.SortFunc(reach.Sinks, address.Address.Compare)
 		for _, s := range p.Sinks {
-			if _, is := affected[s.Address.Block()]; is && s.Target != "" && !slices.Contains(reach.Targets, s.Target) {
+			if _, is := affected[s.Address]; is && s.Target != "" && !slices.Contains(reach.Targets, s.Target) {
 				reach.Targets = append(reach.Targets, s.Target)
 			}
 		}

@@ -16,7 +16,7 @@ func parseExpression(text string) (hcl.Expression, hcl.Diagnostics) {
 // expression evaluates a console expression over what was observed.
 func (o *observer) expression(expr hcl.Expression) (cty.Value, hcl.Diagnostics) {
 	refs, diags := hclspec.References(expr)
-	n := &node{addr: address.Of(address.Local, "", "console")}
+	n := &node{addr: address.Of(address.Local, "", "console"), mod: o.prog.root, scope: o.prog.root}
 	for _, r := range refs {
 		diags = append(diags, o.prog.checkReference(n, r, scopeRules{stale: true, whole: true})...)
 	}

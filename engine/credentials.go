@@ -77,30 +77,33 @@ func (p *program) environmentBehind(refs []*hclspec.Reference, seen map[address.
 			found[origin{name: r.Name}] = true
 			continue
 		}
-		n := p.nodes[r.Target]
+		n := p.nodes[r.Node]
 		switch {
 		case n == nil:
-		case r.Target.Type == address.Source && r.Target.Kind == "env":
+		case r.Node.Type == address.Source && r.Node.Kind == "env":
 			for _, name := range p.environmentOf(n, r.Rest) {
-				found[origin{name, r.Target}] = true
+				found[origin{name, r.Node}] = true
 			}
-		case seen[r.Target]:
-		case r.Target.Type == address.Source && r.Target.Kind == "static":
+		case seen[r.Node]:
+		case r.Node.Type == address.Source && r.Node.Kind == "static":
 			if n.static == nil || !isTrue(p.valuesOf(n, n.static), "sensitive") {
-				seen[r.Target] = true
+				seen[r.Node] = true
 				p.environmentBehind(n.refs, seen, found)
 			}
-		case r.Target.Type == address.Local:
+		case n.computed():
+			if n.expr == nil {
+				continue // a default, or instances, which lead nowhere by name
+			}
 			if _, diags := hcl.AbsTraversalForExpr(n.expr); !diags.HasErrors() && len(n.refs) == 1 {
 				// Another name for the same value: what follows belongs to that one.
 				same := *n.refs[0]
 				same.Rest = slices.Concat(same.Rest, r.Rest)
-				seen[r.Target] = true // only on the way: another path may lead to another member
+				seen[r.Node] = true // only on the way: another path may lead to another member
 				p.environmentBehind([]*hclspec.Reference{&same}, seen, found)
-				delete(seen, r.Target)
+				delete(seen, r.Node)
 				continue
 			}
-			seen[r.Target] = true
+			seen[r.Node] = true
 			p.environmentBehind(n.refs, seen, found)
 		}
 	}

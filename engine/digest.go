@@ -52,7 +52,7 @@ func (n *node) keepInstance(old *node) {
 func (p *program) digestOf(n *node) (sum digest) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %q %q\n", n.addr, p.spec.Settings.PathsRead, p.spec.Settings.PathsWrite)
-	if n.addr.Type == address.Variable {
+	if n.addr.Type == address.Variable && n.input == nil {
 		v, _ := mark.Reveal(p.variables[n.addr.Name])
 		fmt.Fprintf(h, "%s %t\n", identity(v), mark.Has(p.variables[n.addr.Name]))
 	}
@@ -62,6 +62,9 @@ func (p *program) digestOf(n *node) (sum digest) {
 			fmt.Fprintf(h, "%q ", token)
 		}
 		fmt.Fprintln(h)
+	}
+	if n.input != nil && n.expr == nil {
+		fmt.Fprintf(h, "default %s\n", identity(n.input.Default))
 	}
 	if n.expr != nil {
 		write("value", n.expr)

@@ -64,7 +64,7 @@ func (e *Engine) Drift(ctx context.Context, opts PlanOptions) (*Drift, hcl.Diagn
 		return out, append(diags, stateError("Cannot read the state", err)...)
 	}
 	for _, c := range p.Sinks {
-		if e.prog.nodes[c.Address.Block()] != nil {
+		if e.prog.nodes[c.Address] != nil {
 			out.Sinks = append(out.Sinks, SinkDrift{Standing: standing(c, ledger.Sinks[c.Address]), Change: c})
 		}
 	}

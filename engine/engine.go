@@ -295,8 +295,14 @@ func (e *Engine) SettingsContext() *hcl.EvalContext {
 // StatePath returns where the state is, absolute.
 func (e *Engine) StatePath() string { return e.statePath }
 
-// Graph returns the dependency graph of the configuration's blocks.
-func (e *Engine) Graph() *graph.Graph[address.Address] { return e.prog.graph }
+// Graph returns the dependency graph of the configuration's blocks, of repeated ones that of their
+// instances.
+func (e *Engine) Graph() *graph.Graph[address.Address] {
+	if len(e.prog.modules) == 1 && len(e.prog.groups) == 0 {
+		return e.prog.graph
+	}
+	return e.prog.graph.Keep(func(a address.Address) bool { return !a.Type.Hidden() })
+}
 
 func (e *Engine) stateOptions() state.Options {
 	return state.Options{Path: e.statePath, Command: e.opts.Command, Version: e.opts.Version}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -35,60 +36,60 @@ type evaluated struct {
 	sink     providers.Sink
 }
 
-// scope returns the context in which an expression with the given references is evaluated:
-// what it references and nothing else, so that the cost of an expression does not grow with
-// the configuration.
+// scope returns the context in which an expression of the root module with the given references is
+// evaluated: what it references and nothing else, so that the cost of an expression does not grow
+// with the configuration.
 func (p *program) scope(refs []*hclspec.Reference, vals values, extra map[string]cty.Value) *hcl.EvalContext {
-	return p.scopeWith(p.functions, refs, vals, extra)
+	return p.scopeWith(p.root, p.functions, refs, vals, extra)
 }
 
 // scopeOf is scope for an expression of a node, or for all of them: what it reads counts as
 // the node's.
 func (p *program) scopeOf(n *node, e expression, vals values, extra map[string]cty.Value) *hcl.EvalContext {
-	if !e.reads {
-		return p.scopeWith(p.functions, e.refs, vals, extra)
+	m := n.scope
+	if e.in != nil {
+		m = e.in
 	}
-	opts := p.files
+	if !e.reads {
+		return p.scopeWith(m, m.functions, e.refs, vals, extra)
+	}
+	opts := m.files
 	opts.OnRead = n.files.note
-	own := maps.Clone(p.functions)
+	own := maps.Clone(m.functions)
 	maps.Copy(own, hclspec.FileFunctions(opts))
-	return p.scopeWith(own, e.refs, vals, extra)
+	return p.scopeWith(m, own, e.refs, vals, extra)
 }
 
-func (p *program) scopeWith(functions map[string]function.Function, refs []*hclspec.Reference, vals values, extra map[string]cty.Value) *hcl.EvalContext {
+func (p *program) scopeWith(m *module, functions map[string]function.Function, refs []*hclspec.Reference, vals values, extra map[string]cty.Value) *hcl.EvalContext {
 	ctx := &hcl.EvalContext{Functions: functions}
 	if len(refs) == 0 && len(extra) == 0 {
 		return ctx
 	}
 	ctx.Variables = make(map[string]cty.Value, len(refs)+len(extra))
-	flat := map[string]map[string]cty.Value{}              // var, local, env
-	nested := map[string]map[string]map[string]cty.Value{} // source, sink
+	tree := branch{}
 	for _, r := range refs {
+		a := r.Node
 		switch {
 		case r.Root == "path":
-			ctx.Variables["path"] = p.spec.PathObject()
+			ctx.Variables["path"] = p.pathObject(m)
+		case r.Root == "env" && p.validate:
+			ctx.Variables["env"] = cty.DynamicVal
 		case r.Root == "env":
-			p.environment(r, ctx, flat)
-		case r.Target.Kind == "" && !r.Target.IsZero():
-			inner(flat, r.Root)[r.Target.Name] = p.valueOf(r.Target, vals)
-		case !r.Target.IsZero():
-			kinds := nested[r.Root]
-			if kinds == nil {
-				kinds = map[string]map[string]cty.Value{}
-				nested[r.Root] = kinds
+			of := tree.inner("env")
+			if v, ok := p.environ[r.Name]; ok {
+				of[r.Name] = cty.StringVal(v)
 			}
-			inner(kinds, r.Target.Kind)[r.Target.Name] = p.valueOf(r.Target, vals)
+		case a.IsZero():
+		case a.Type == address.Expansion:
+			ctx.Variables[r.Root] = eachObject(r.Root, p.valueOf(a, vals), r.Key)
+		default:
+			tree.put(p.valueOf(a, vals), written(r)...)
 		}
 	}
-	for root, names := range flat {
-		ctx.Variables[root] = cty.ObjectVal(names)
-	}
-	for root, kinds := range nested {
-		objects := make(map[string]cty.Value, len(kinds))
-		for kind, names := range kinds {
-			objects[kind] = cty.ObjectVal(names)
+	for root, v := range tree {
+		if v, ok := v.(branch); ok {
+			ctx.Variables[root] = v.object()
 		}
-		ctx.Variables[root] = cty.ObjectVal(objects)
 	}
 	for name, v := range extra {
 		ctx.Variables[name] = v
@@ -96,26 +97,102 @@ func (p *program) scopeWith(functions map[string]function.Function, refs []*hcls
 	return ctx
 }
 
-func inner(m map[string]map[string]cty.Value, key string) map[string]cty.Value {
-	if m[key] == nil {
-		m[key] = map[string]cty.Value{}
+// written is how what a reference stands for is found from the first word on: keys of instances
+// are names like others, since an object may be indexed with them.
+func written(r *hclspec.Reference) []string {
+	a := r.Node
+	key := instanceName(r.Key)
+	switch {
+	case a.Type == address.Instances:
+		block := a.Grouped()
+		if block.Kind == "" {
+			return []string{r.Root, block.Name}
+		}
+		return []string{r.Root, block.Kind, block.Name}
+	case r.Root == string(address.ModuleCall) && key == "":
+		return []string{r.Root, r.Target.Module.Steps()[0].Name, a.Name}
+	case r.Root == string(address.ModuleCall):
+		return []string{r.Root, r.Target.Module.Steps()[0].Name, key, a.Name}
+	case a.Kind == "":
+		return []string{r.Root, a.Name}
+	case r.Key == address.NoKey:
+		return []string{r.Root, a.Kind, a.Name}
 	}
-	return m[key]
+	return []string{r.Root, a.Kind, a.Name, key}
 }
 
-func (p *program) environment(r *hclspec.Reference, ctx *hcl.EvalContext, flat map[string]map[string]cty.Value) {
-	if p.validate {
-		ctx.Variables["env"] = cty.DynamicVal
-		return
+// instanceName is a key as the attribute of an object.
+func instanceName(key address.Key) string {
+	if n, ok := key.Int(); ok {
+		return strconv.Itoa(n)
 	}
-	names := inner(flat, "env")
-	if v, ok := p.environ[r.Name]; ok {
-		names[r.Name] = cty.StringVal(v)
+	name, _ := key.Str()
+	return name
+}
+
+// branch is an object that is being put together, of values and of branches.
+type branch map[string]any
+
+func (b branch) inner(name string) branch {
+	in, ok := b[name].(branch)
+	if !ok {
+		in = branch{}
+		b[name] = in
 	}
+	return in
+}
+
+// put adds a value. All instances of a block outdo single ones.
+func (b branch) put(v cty.Value, path ...string) {
+	for _, name := range path[:len(path)-1] {
+		if _, whole := b[name].(cty.Value); whole {
+			return
+		}
+		b = b.inner(name)
+	}
+	b[path[len(path)-1]] = v
+}
+
+func (b branch) object() cty.Value {
+	attrs := make(map[string]cty.Value, len(b))
+	for name, v := range b {
+		switch v := v.(type) {
+		case cty.Value:
+			attrs[name] = v
+		case branch:
+			attrs[name] = v.object()
+		}
+	}
+	return cty.ObjectVal(attrs)
+}
+
+// pathObject is what path is in a module.
+func (p *program) pathObject(m *module) cty.Value {
+	paths := m.spec.PathObject().AsValueMap()
+	paths["root"] = cty.StringVal(p.spec.Dir)
+	return cty.ObjectVal(paths)
+}
+
+// valueNode evaluates a node that is a value made of others.
+func (p *program) valueNode(n *node, vals values) (cty.Value, hcl.Diagnostics) {
+	switch {
+	case n.addr.Type == address.Instances:
+		return p.collection(n, vals), nil
+	case n.input != nil:
+		return p.argumentValue(n, vals)
+	}
+	v, diags := p.expression(n, n.expr, vals, nil)
+	if diags.HasErrors() {
+		return cty.DynamicVal, diags
+	}
+	if n.out != nil && n.out.Sensitive && n.mod.parent != nil {
+		v = v.Mark(mark.Sensitive)
+	}
+	return v, diags
 }
 
 func (p *program) valueOf(a address.Address, vals values) cty.Value {
-	if a.Type == address.Variable {
+	if a.Type == address.Variable && a.Module == address.Root {
 		if v, ok := p.variables[a.Name]; ok {
 			return v
 		}
@@ -162,7 +239,7 @@ func (p *program) explain(refs []*hclspec.Reference, vals values, diags hcl.Diag
 		return diags
 	}
 	secret := slices.ContainsFunc(refs, func(r *hclspec.Reference) bool {
-		return !r.Target.IsZero() && mark.Has(p.valueOf(r.Target, vals))
+		return !r.Node.IsZero() && mark.Has(p.valueOf(r.Node, vals))
 	})
 	for i, d := range diags {
 		d = p.suggest(d)
@@ -252,10 +329,18 @@ func (p *program) env(a address.Address) providers.Env {
 	}
 	return providers.Env{
 		Stored:  stored,
-		Address: a.String(), ModuleDir: p.spec.Dir, RootDir: p.spec.Dir,
+		Address: a.String(), ModuleDir: p.dirOf(a), RootDir: p.spec.Dir,
 		ReadPaths: p.spec.Settings.PathsRead, WritePaths: p.spec.Settings.PathsWrite,
 		Environ: p.opts.Environ, UserAgent: "tidegate/" + p.opts.Version, Logger: p.opts.Logger,
 	}
+}
+
+// dirOf is the directory of the module that a block stands in.
+func (p *program) dirOf(a address.Address) string {
+	if m := p.modules[a.Module]; m != nil {
+		return m.spec.Dir
+	}
+	return p.spec.Dir
 }
 
 // identity is a hash of a value that tells equal from different and nothing else.

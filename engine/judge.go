@@ -238,8 +238,8 @@ func (o *observer) ruleIdentity(n *node) string {
 		fmt.Fprintf(h, " %s=%q", name, o.prog.sourceText(expr.Range()))
 	})
 	for _, r := range n.refs {
-		if !r.Target.IsZero() {
-			fmt.Fprintf(h, " %s=%s", r.Target, o.identity(o.prog.valueOf(r.Target, o.values)))
+		if !r.Node.IsZero() {
+			fmt.Fprintf(h, " %s=%s", r.Node, o.identity(o.prog.valueOf(r.Node, o.values)))
 		} else if r.Root == "env" {
 			fmt.Fprintf(h, " env.%s=%s", r.Name, identity(cty.StringVal(o.prog.environ[r.Name])))
 		}

@@ -205,11 +205,8 @@ func (o *observer) see(ctx context.Context, n *node) seen {
 		r := o.render(ctx, n)
 		r.slim(n, o.ledger.Sinks[n.addr], o.options.Brief)
 		return seen{node: n, sink: r, diags: r.diags}
-	case n.expr != nil:
-		v, diags := o.prog.expression(n, n.expr, o.values, nil)
-		if diags.HasErrors() {
-			v = cty.DynamicVal
-		}
+	case n.computed():
+		v, diags := o.prog.valueNode(n, o.values)
 		return seen{node: n, value: v, diags: diags}
 	}
 	return seen{node: n}
@@ -240,9 +237,9 @@ func (o *observer) merge(ctx context.Context, s seen) {
 		o.mergeSource(s.look)
 	case s.sink != nil:
 		o.mergeSink(ctx, s.node, s.sink)
-	case s.node.expr != nil:
+	case s.node.computed():
 		o.values[s.node.addr] = s.value
-		if s.node.out != nil && !o.options.targetsOnly {
+		if s.node.isOutput() && !o.options.targetsOnly {
 			o.output(ctx, s.node, s.value)
 		}
 	}

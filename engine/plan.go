@@ -99,7 +99,7 @@ func (o *observer) count(t address.Type) int {
 func (o *observer) removedSources() []address.Address {
 	var out []address.Address
 	for a := range o.ledger.Sources {
-		if (o.options.Destroy || o.prog.nodes[a.Block()] == nil) && o.selected.has(a) {
+		if (o.options.Destroy || o.prog.nodes[a] == nil) && o.selected.has(a) {
 			out = append(out, a)
 		}
 	}
@@ -113,7 +113,7 @@ func (o *observer) removals(ctx context.Context) []*plan.Removed {
 	var addresses []address.Address
 	users := map[address.Address][]address.Address{}
 	for a := range o.ledger.Sinks {
-		n := o.prog.nodes[a.Block()]
+		n := o.prog.nodes[a]
 		if n != nil && !o.options.Destroy || !o.selected.has(a) {
 			continue
 		}
@@ -138,7 +138,7 @@ func (o *observer) removals(ctx context.Context) []*plan.Removed {
 	}
 	var out []*plan.Removed
 	for _, a := range addresses {
-		r, err := o.removal(ctx, a, users[a.Block()], writers)
+		r, err := o.removal(ctx, a, users[a], writers)
 		if err != nil {
 			o.diags = append(o.diags, &hcl.Diagnostic{
 				Severity: hcl.DiagError, Summary: "Sink cannot be removed",

@@ -30,15 +30,24 @@ type program struct {
 	waves     [][]*node
 	files     hclspec.FunctionOptions // without OnRead
 	functions map[string]function.Function
-	variables map[string]cty.Value
+	variables map[string]cty.Value // of the root module
 	environ   map[string]string
-	reads     *fileReads                          // of what belongs to no node: validations, settings, the console
-	readers   []*node                             // the nodes that read files, by address
-	warned    map[address.Address]hcl.Diagnostics // what checking a node said, beside errors
-	sound     bool                                // it has no errors
+	root      *module
+	modules   map[address.Module]*module
+	byDir     map[string]map[string]function.Function // of called modules
+	groups    map[address.Address]*group              // repeated blocks and module calls
+	keysets   map[address.Address]keyset              // of those that follow data
+	compiled  map[*hclspec.Block]*providers.Block     // of those that more nodes may be made of
+	earlier   map[address.Address]cty.Value           // what was evaluated early, while it is made
+	reads     *fileReads                              // of what belongs to no node: validations, settings, the console
+	readers   []*node                                 // the nodes that read files, by address
+	warned    map[address.Address]hcl.Diagnostics     // what checking a node said, beside errors
+	sound     bool                                    // it has no errors
 
 	settings map[plainSettings]*providers.SourceSettings // of sources that share them, after slim
 	lists    map[address.Address][]address.Address       // of one detector, shared likewise
+
+	memory []node // for nodes, while they are declared
 
 	before *program                       // what is taken over, until digests were made
 	found  map[hclspec.Read]hclspec.Found // what its reads find now, as long as before is set
@@ -47,10 +56,16 @@ type program struct {
 // node is one block, variable, local or output.
 type node struct {
 	addr  address.Address
+	mod   *module // that it is part of
+	scope *module // in which its expressions are evaluated: for a variable that of the call
+	each  *group  // of which it, or the module it is an argument of, is an instance; nil for none
+	key   address.Key
+	group *group // of an expansion or a collection
 	kind  *providers.Kind
-	block *providers.Block     // nil for variables, locals and outputs
-	expr  hcl.Expression       // of a local or output
+	block *providers.Block     // of a source, detector, rule, rate limit or sink
+	expr  hcl.Expression       // of a local, output, expansion or argument of a module
 	out   *hclspec.Output      // of an output
+	input *hclspec.Variable    // of a variable of a called module
 	refs  []*hclspec.Reference // all of them
 	exprs []expression         // with the references of each
 
@@ -94,8 +109,9 @@ type node struct {
 type expression struct {
 	expr  hcl.Expression
 	refs  []*hclspec.Reference
-	wrong bool // mistakes in its references were reported: it is not judged again
-	reads bool // it calls functions that look at files
+	in    *module // where it stands; nil for where those of the node do
+	wrong bool    // mistakes in its references were reported: it is not judged again
+	reads bool    // it calls functions that look at files
 }
 
 // rng is where it is declared.
@@ -109,8 +125,27 @@ func (n *node) rng() hcl.Range {
 		return d.DefRange
 	case *hclspec.Output:
 		return d.DefRange
+	case *hclspec.ModuleCall:
+		return d.DefRange
+	case *hclspec.Repetition:
+		return d.DefRange
+	case argument:
+		if d.given != nil {
+			return d.given.NameRange
+		}
+		return d.call.DefRange
 	}
 	return hcl.Range{}
+}
+
+// isOutput reports whether a node is an output of the root module: those of others are values that
+// the root may refer to, and no more.
+func (n *node) isOutput() bool { return n.out != nil && n.mod.parent == nil }
+
+// computed reports whether a node is a value made of others: a local, an output, an argument of
+// a module, an expansion or a collection.
+func (n *node) computed() bool {
+	return n.expr != nil || n.input != nil || n.addr.Type == address.Instances
 }
 
 // find returns one of the node's expressions, the zero value for any other.
@@ -143,6 +178,7 @@ type compileOptions struct {
 	before *program       // what did not change is taken over from it; nil for nothing
 	stored hclspec.Stored // read by functions and rules instead of the disk; nil for the disk
 	find   func(hclspec.Read) (hclspec.Found, bool)
+	keys   map[address.Address]keyset // of the blocks whose instances follow data
 }
 
 // compile makes a program.
@@ -150,8 +186,11 @@ func compile(spec *hclspec.Spec, opts Options, c compileOptions) (*program, hcl.
 	p := &program{
 		spec: spec, opts: opts, validate: c.validate,
 		graph: graph.New(address.Address.Compare), environ: map[string]string{}, reads: &fileReads{},
-		files:  hclspec.FunctionOptions{ModuleDir: spec.Dir, ReadPaths: spec.Settings.PathsRead, Stored: c.stored, Find: c.find},
-		warned: map[address.Address]hcl.Diagnostics{},
+		files:   hclspec.FunctionOptions{ModuleDir: spec.Dir, ReadPaths: spec.Settings.PathsRead, Stored: c.stored, Find: c.find},
+		warned:  map[address.Address]hcl.Diagnostics{},
+		modules: map[address.Module]*module{}, byDir: map[string]map[string]function.Function{},
+		groups: map[address.Address]*group{}, keysets: c.keys,
+		compiled: map[*hclspec.Block]*providers.Block{}, earlier: map[address.Address]cty.Value{},
 	}
 	for _, entry := range opts.Environ {
 		if k, v, ok := strings.Cut(entry, "="); ok {
@@ -162,9 +201,8 @@ func compile(spec *hclspec.Spec, opts Options, c compileOptions) (*program, hcl.
 		p.before, p.found = c.before, map[hclspec.Read]hclspec.Found{}
 		p.settings, p.lists = c.before.settings, c.before.lists
 	}
-	files := p.files
-	files.OnRead = p.reads.note
-	p.functions = hclspec.Functions(files)
+	p.root = p.rootModule()
+	p.functions = p.root.functions
 	diags := p.inputs(c.whole)
 	diags = append(diags, p.declare()...)
 	diags = append(diags, p.connect()...)
@@ -200,54 +238,70 @@ func (p *program) inputs(whole bool) hcl.Diagnostics {
 	return append(diags, more...)
 }
 
-// declare makes a node of every declaration, or takes it over.
+// declare makes a node of every declaration, or takes it over: of a repeated block, of each instance.
 func (p *program) declare() hcl.Diagnostics {
-	var diags hcl.Diagnostics
 	all := len(p.spec.Variables) + len(p.spec.Locals) + len(p.spec.Outputs) + len(p.spec.Blocks)
+	if p.before != nil {
+		all = max(all, len(p.before.nodes))
+	}
 	p.nodes = make(map[address.Address]*node, all)
-	memory := make([]node, all)
-	add := func(a address.Address, declared any) *node {
-		n := &memory[0]
-		memory = memory[1:]
-		p.nodes[a] = n
-		if !p.again(n, a, declared) {
-			*n = node{addr: a, declared: declared, fresh: true, was: n.was}
-		}
-		return n
-	}
-	for name, v := range p.spec.Variables {
-		add(address.Of(address.Variable, "", name), v)
-	}
-	for name, l := range p.spec.Locals {
-		add(address.Of(address.Local, "", name), l).expr = l.Expr
-	}
-	for name, o := range p.spec.Outputs {
-		n := add(address.Of(address.Output, "", name), o)
-		n.expr, n.out = o.Expr, o
-	}
-	for _, b := range p.spec.Blocks {
-		n := add(b.Address, b)
-		if !n.fresh {
-			continue
-		}
-		kind := p.opts.Registry.Kind(string(b.Address.Type), b.Address.Kind)
-		if kind == nil {
-			diags = append(diags, p.unknownKind(b))
-			delete(p.nodes, b.Address)
-			continue
-		}
-		block, more := kind.Compile(b.Body, &b.DefRange)
-		diags = append(diags, more...)
-		// The block has taken what it needs; the syntax tree around it would be kept twice.
-		b.Body = nil
-		n.kind, n.block = kind, block
-	}
+	p.memory = make([]node, 0, all)
+	diags := p.declareModule(p.root)
+	p.memory, p.earlier = nil, nil
 	p.sort()
 	p.graph.Grow(len(p.sorted))
 	for _, n := range p.sorted {
 		n.place = p.graph.Add(n.addr)
 	}
 	return diags
+}
+
+// add makes a node, or takes it over.
+func (p *program) add(a address.Address, declared any, m *module) *node {
+	if len(p.memory) == cap(p.memory) {
+		p.memory = make([]node, 0, 256) // what is repeated is not counted before
+	}
+	p.memory = p.memory[:len(p.memory)+1]
+	n := &p.memory[len(p.memory)-1]
+	p.nodes[a] = n
+	if !p.again(n, a, declared) {
+		*n = node{addr: a, declared: declared, fresh: true, was: n.was}
+	}
+	n.mod, n.scope = m, m
+	return n
+}
+
+// declareInstance makes the node of a block, or of one instance of it.
+func (p *program) declareInstance(m *module, b *hclspec.Block, kind *providers.Kind, a address.Address, g *group) hcl.Diagnostics {
+	n := p.add(a, b, m)
+	n.each, n.key = g, a.Key
+	if !n.fresh {
+		if n.each != nil || m.parent != nil {
+			p.compiled[b] = p.before.compiled[b]
+		}
+		return nil
+	}
+	block, diags := p.takenApart(m, b, kind)
+	n.kind, n.block = kind, block
+	return diags
+}
+
+// takenApart takes the body of a block apart by the schema of its kind: once for all instances.
+func (p *program) takenApart(m *module, b *hclspec.Block, kind *providers.Kind) (*providers.Block, hcl.Diagnostics) {
+	if block := p.compiled[b]; block != nil {
+		return block, nil
+	}
+	if p.before != nil && p.before.compiled[b] != nil {
+		p.compiled[b] = p.before.compiled[b]
+		return p.compiled[b], nil
+	}
+	block, diags := kind.Compile(b.Body, &b.DefRange)
+	// The block has taken what it needs; the syntax tree around it would be kept twice.
+	b.Body = nil
+	if b.Repetition != nil || m.parent != nil {
+		p.compiled[b] = block
+	}
+	return block, diags
 }
 
 func (p *program) unknownKind(b *hclspec.Block) *hcl.Diagnostic {
@@ -284,18 +338,22 @@ func (p *program) connect() hcl.Diagnostics {
 func (p *program) link(n *node) bool {
 	all := true
 	for _, r := range n.refs {
-		if r.Target.IsZero() {
+		if r.Node.IsZero() {
+			all = all && r.Target.IsZero()
 			continue
 		}
-		target := p.nodes[r.Target]
+		target := p.nodes[r.Node]
 		if target == nil {
 			all = false
 			continue
 		}
 		p.graph.Link(n.place, target.place)
-		if r.Target.Type == address.Source {
+		if r.Node.Type == address.Source {
 			target.noteRead(r)
 		}
+	}
+	if n.addr.Type == address.Instances {
+		p.linkCollection(n)
 	}
 	for _, list := range n.named() {
 		for _, a := range list {
@@ -337,6 +395,9 @@ func (p *program) connectNode(n *node) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	collect := func(expr hcl.Expression, place scopeRules) {
 		refs, wrong := hclspec.References(expr)
+		if n.each != nil {
+			hclspec.OwnInstance(expr, refs, n.key)
+		}
 		for _, r := range refs {
 			wrong = append(wrong, p.checkReference(n, r, place)...)
 			n.usesDelivery = n.usesDelivery || r.Root == "delivery"
@@ -346,7 +407,7 @@ func (p *program) connectNode(n *node) hcl.Diagnostics {
 		if reads && n.files == nil {
 			n.files = &fileReads{}
 		}
-		n.exprs = append(n.exprs, expression{expr, refs, wrong.HasErrors(), reads})
+		n.exprs = append(n.exprs, expression{expr: expr, refs: refs, wrong: wrong.HasErrors(), reads: reads})
 		n.refs = append(n.refs, refs...)
 	}
 	switch {
@@ -357,12 +418,17 @@ func (p *program) connectNode(n *node) hcl.Diagnostics {
 			collect(c.ErrorMessage, scopeRules{stale: true})
 		}
 		for _, r := range n.out.DependsOn {
-			if d := p.spec.Resolve(r); d != nil {
-				diags = append(diags, d)
+			if d := p.resolve(n, r, scopeRules{whole: true}); d.HasErrors() {
+				diags = append(diags, d...)
 			} else {
-				n.depends = append(n.depends, r.Target)
+				n.depends = append(n.depends, r.Node)
 			}
 		}
+	case n.input != nil:
+		if n.expr != nil {
+			collect(n.expr, scopeRules{})
+		}
+		diags = append(diags, p.connectValidations(n)...)
 	case n.expr != nil:
 		collect(n.expr, scopeRules{})
 	case n.block != nil:
@@ -417,13 +483,13 @@ func (p *program) checkReference(n *node, r *hclspec.Reference, rules scopeRules
 		}
 		return nil
 	case "each", "count":
-		return fail("Unknown name", r.Root+" is known only in blocks with for_each or count, which are not supported yet.")
+		return p.resolveEach(n, r, fail)
 	}
 	if r.Target.IsZero() {
 		return nil
 	}
-	if d := p.spec.Resolve(r); d != nil {
-		return hcl.Diagnostics{d}
+	if diags := p.resolve(n, r, rules); diags.HasErrors() || r.Node.Type == address.Instances {
+		return diags
 	}
 	switch r.Target.Type {
 	case address.Detector, address.Rule, address.RateLimit:
@@ -432,7 +498,7 @@ func (p *program) checkReference(n *node, r *hclspec.Reference, rules scopeRules
 		return checkSourceAttribute(r, rules, fail)
 	case address.Sink:
 		if len(r.Rest) == 0 && !rules.whole {
-			return fail("Incomplete reference", fmt.Sprintf("Refer to an attribute of the sink, such as %s.sha256.", r.Target))
+			return fail("Incomplete reference", fmt.Sprintf("Refer to an attribute of the sink, such as %s.sha256.", r.Instance()))
 		}
 	}
 	return nil
@@ -443,7 +509,7 @@ func checkSourceAttribute(r *hclspec.Reference, rules scopeRules, fail func(stri
 		if rules.whole {
 			return nil
 		}
-		return fail("Incomplete reference", fmt.Sprintf("Refer to an attribute of the source, such as %s.value.", r.Target))
+		return fail("Incomplete reference", fmt.Sprintf("Refer to an attribute of the source, such as %s.value.", r.Instance()))
 	}
 	step, ok := r.Rest[0].(hcl.TraverseAttr)
 	if !ok {
@@ -454,7 +520,7 @@ func checkSourceAttribute(r *hclspec.Reference, rules scopeRules, fail func(stri
 		if near := hclspec.Nearest(step.Name, sourceAttributes); near != "" {
 			detail = fmt.Sprintf("A source has no attribute %q. Did you mean %q?", step.Name, near)
 		} else {
-			detail += fmt.Sprintf(" Keys of its data are below value, as in %s.value.%s.", r.Target, step.Name)
+			detail += fmt.Sprintf(" Keys of its data are below value, as in %s.value.%s.", r.Instance(), step.Name)
 		}
 		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Unknown attribute", Detail: detail, Subject: step.SrcRange.Ptr()}}
 	}
@@ -469,8 +535,8 @@ func (p *program) references(n *node, name string, expr hcl.Expression) hcl.Diag
 	refs, diags := hclspec.StaticReferences(expr)
 	want := map[string]address.Type{"detectors": address.Detector, "rules": address.Rule, "rate_limits": address.RateLimit}[name]
 	for _, r := range refs {
-		if d := p.spec.Resolve(r); d != nil {
-			diags = append(diags, d)
+		if d := p.resolve(n, r, scopeRules{whole: true}); d.HasErrors() {
+			diags = append(diags, d...)
 			continue
 		}
 		if want != "" && r.Target.Type != want || want == "" && r.Target.IsZero() {
@@ -480,15 +546,19 @@ func (p *program) references(n *node, name string, expr hcl.Expression) hcl.Diag
 			})
 			continue
 		}
+		nodes := []address.Address{r.Node}
+		if g := p.groups[r.Node.Grouped()]; want != "" && g != nil && r.Node.Type == address.Instances {
+			nodes = g.members() // all of them
+		}
 		switch name {
 		case "detectors":
-			n.detectors = append(n.detectors, r.Target)
+			n.detectors = append(n.detectors, nodes...)
 		case "rules":
-			n.rules = append(n.rules, r.Target)
+			n.rules = append(n.rules, nodes...)
 		case "rate_limits":
-			n.limits = append(n.limits, r.Target)
+			n.limits = append(n.limits, nodes...)
 		default:
-			n.depends = append(n.depends, r.Target)
+			n.depends = append(n.depends, nodes...)
 		}
 	}
 	return diags
@@ -504,14 +574,26 @@ func (p *program) triggers(n *node, expr hcl.Expression, collect func(hcl.Expres
 		}}
 	}
 	for i, item := range items {
-		t := trigger{name: fmt.Sprintf("triggers[%d]", i), expr: item}
 		refs, _ := hclspec.References(item)
-		if len(refs) == 1 && len(refs[0].Rest) == 0 && refs[0].Target.Type == address.Sink || len(refs) == 1 && len(refs[0].Rest) == 0 && refs[0].Target.Type == address.Source {
-			t.target = refs[0].Target
-			t.name = t.target.String()
-		}
 		collect(item, scopeRules{whole: true})
-		n.triggers = append(n.triggers, t)
+		whole := len(refs) == 1 && len(refs[0].Rest) == 0 && (refs[0].Target.Type == address.Sink || refs[0].Target.Type == address.Source)
+		if !whole {
+			n.triggers = append(n.triggers, trigger{name: fmt.Sprintf("triggers[%d]", i), expr: item})
+			continue
+		}
+		if n.each != nil {
+			hclspec.OwnInstance(item, refs, n.key)
+		}
+		if p.resolve(n, refs[0], scopeRules{whole: true}).HasErrors() {
+			continue // that was said
+		}
+		targets := []address.Address{refs[0].Node}
+		if g := p.groups[refs[0].Node.Grouped()]; g != nil && refs[0].Node.Type == address.Instances {
+			targets = g.members()
+		}
+		for _, a := range targets {
+			n.triggers = append(n.triggers, trigger{name: a.String(), expr: item, target: a})
+		}
 	}
 	return nil
 }

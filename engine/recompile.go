@@ -143,7 +143,7 @@ func (p *program) touched(n *node) bool {
 	switch {
 	case n.fresh:
 		return true
-	case n.addr.Type == address.Variable:
+	case n.addr.Type == address.Variable && n.input == nil:
 		v, was := p.variables[n.addr.Name], p.before.variables[n.addr.Name]
 		return (v == cty.NilVal) != (was == cty.NilVal) || v != cty.NilVal && !v.RawEquals(was)
 	}

@@ -38,7 +38,7 @@ func (e *Engine) PlanRollback(ctx context.Context, a address.Address, to int64) 
 	if err != nil {
 		return refuse(err)
 	}
-	if n := e.prog.nodes[a.Block()]; n == nil || a.Type != address.Sink {
+	if n := e.prog.nodes[a]; n == nil || a.Type != address.Sink {
 		return refuse(fmt.Errorf("the configuration has no sink %s; only what is declared can be rolled back", a))
 	}
 	hold, blob, err := newHold(ctx, reader, ledger.Sinks[a], a, to, now)
@@ -55,7 +55,7 @@ func (e *Engine) PlanRollback(ctx context.Context, a address.Address, to int64) 
 	p, diags := e.planOn(ctx, known, ledger, now, PlanOptions{NoRefresh: true})
 	affected := e.prog.graph.Affected([]address.Address{a})
 	p.Sinks = slices.DeleteFunc(p.Sinks, func(c *plan.SinkChange) bool {
-		_, follows := affected[c.Address.Block()]
+		_, follows := affected[c.Address]
 		return !follows
 	})
 	p.Sources, p.Outputs, p.ForgetSources, p.Shared = nil, nil, nil, nil

@@ -58,27 +58,32 @@ func (p *program) simple(n *node) bool {
 // prepare makes the values that some expressions refer to.
 func (s *scene) prepare(ctx context.Context, refs []*hclspec.Reference) {
 	for _, r := range refs {
-		if r.Target.IsZero() || r.Target.Type == address.Variable {
-			continue
+		if !r.Node.IsZero() {
+			s.prepareValue(ctx, r.Node)
 		}
-		if _, ok := s.values[r.Target]; ok {
-			continue
-		}
-		n := s.prog.nodes[r.Target]
-		switch {
-		case n == nil:
-		case r.Target.Type == address.Source:
-			s.values[r.Target] = s.standing(ctx, n)
-		case n.constant != cty.NilVal:
-			s.values[r.Target] = n.constant
-		case n.expr != nil:
-			s.prepare(ctx, n.refs)
-			v, diags := s.prog.expression(n, n.expr, s.values, nil)
-			if diags.HasErrors() {
-				v = cty.DynamicVal
+	}
+}
+
+// prepareValue makes the value of one node, and of what it is made of.
+func (s *scene) prepareValue(ctx context.Context, a address.Address) {
+	if _, ok := s.values[a]; ok {
+		return
+	}
+	n := s.prog.nodes[a]
+	switch {
+	case n == nil:
+	case a.Type == address.Source:
+		s.values[a] = s.standing(ctx, n)
+	case n.constant != cty.NilVal:
+		s.values[a] = n.constant
+	case n.computed():
+		s.prepare(ctx, n.refs)
+		if a.Type == address.Instances {
+			for _, place := range s.prog.graph.DependsOn(n.place) {
+				s.prepareValue(ctx, s.prog.sorted[place].addr)
 			}
-			s.values[r.Target] = v
 		}
+		s.values[a], _ = s.prog.valueNode(n, s.values)
 	}
 }
 

@@ -97,7 +97,7 @@ func (s *selector) addOutputs() {
 		return
 	}
 	for a, n := range s.prog.nodes {
-		if n.out == nil {
+		if !n.isOutput() {
 			continue
 		}
 		needs := s.prog.graph.Ancestors([]address.Address{a})
@@ -157,15 +157,12 @@ func (s *selector) hint(pattern string) string {
 	return "In a pattern, * stands for any text without a dot, and at the end for everything; \"tidegate graph\" and \"tidegate state list\" name what there is."
 }
 
-// has reports whether an address, or the block that it is an instance of, is selected.
+// has reports whether an address is selected.
 func (s *selector) has(a address.Address) bool {
 	if s == nil {
 		return true
 	}
 	_, ok := s.in[a]
-	if !ok && a.Key != address.NoKey && s.prog.nodes[a.Block()] != nil {
-		_, ok = s.in[a.Block()]
-	}
 	return ok
 }
 

@@ -132,8 +132,8 @@ func (p *program) valuesOf(n *node, ev *evaluated) cty.Value {
 	}
 	vals := values{}
 	for _, r := range n.refs {
-		if m := p.nodes[r.Target]; m != nil && m.constant != cty.NilVal {
-			vals[r.Target] = m.constant
+		if m := p.nodes[r.Node]; m != nil && m.constant != cty.NilVal {
+			vals[r.Node] = m.constant
 		}
 	}
 	v, _ := p.evaluate(n, vals, nil)

@@ -77,7 +77,7 @@ func (s *scene) outputChange(ctx context.Context, n *node) (out []*plan.OutputCh
 		}
 	}()
 	s.prepareNode(ctx, n)
-	v, diags := s.prog.expression(n, n.expr, s.values, nil)
+	v, diags := s.prog.valueNode(n, s.values)
 	if diags.HasErrors() {
 		return nil
 	}

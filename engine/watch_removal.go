@@ -15,25 +15,25 @@ import (
 func (d *Daemon) removeOthers() (n int) {
 	prog := d.engine.prog
 	for _, a := range sortedKeys(d.sources) {
-		if prog.nodes[a.Block()] == nil {
+		if prog.nodes[a] == nil {
 			d.forgetSource(d.sources[a])
 			n++
 		}
 	}
 	for _, a := range sortedKeys(d.ledger.Sources) {
-		if prog.nodes[a.Block()] == nil {
+		if prog.nodes[a] == nil {
 			delete(d.ledger.Sources, a)
 			d.record(&state.Batch{DeleteSources: []address.Address{a}, DeleteDocuments: []string{pushDocument(a)}})
 		}
 	}
 	for _, a := range sortedKeys(d.ledger.Sinks) {
-		if prog.nodes[a.Block()] == nil && d.sinks[a] == nil {
+		if prog.nodes[a] == nil && d.sinks[a] == nil {
 			d.sinks[a] = &sinkItem{addr: a, state: StateOK}
 		}
 	}
 	for _, a := range sortedKeys(d.sinks) {
 		it := d.sinks[a]
-		if prog.nodes[a.Block()] != nil || it.removed {
+		if prog.nodes[a] != nil || it.removed {
 			continue
 		}
 		if it.node != nil {

@@ -18,6 +18,7 @@ var labelsOf = map[string][]string{
 	"variable":   {"NAME"},
 	"locals":     nil,
 	"output":     {"NAME"},
+	"module":     {"NAME"},
 	"source":     {"KIND", "NAME"},
 	"detector":   {"KIND", "NAME"},
 	"rule":       {"KIND", "NAME"},
@@ -29,7 +30,6 @@ var blockTypes = slices.Sorted(maps.Keys(labelsOf))
 
 // foreign holds block types that a user of Terraform may try, and what to do instead.
 var foreign = map[string]string{
-	"module":    "modules are not supported yet. Declare the blocks in this directory.",
 	"check":     "check blocks are not supported yet. Use a rule on the source or sink, or a precondition.",
 	"moved":     "moved blocks are not supported yet. A renamed sink is adopted when its target already holds the wanted content.",
 	"removed":   "removed blocks are not supported yet. Delete the block; its on_destroy says what becomes of the target.",
@@ -45,7 +45,7 @@ var foreign = map[string]string{
 // A declaration is one thing that a file declares, decoded without a look at other files.
 // Exactly one of its parts is set, or none where the names are no names.
 type declaration struct {
-	thing any       // *Block, *Variable, *Local, *Output, or *hcl.Block for settings
+	thing any       // *Block, *Variable, *Local, *Output, *ModuleCall, or *hcl.Block for settings
 	wrong *mistakes // nil for none
 }
 
@@ -72,6 +72,8 @@ func declare(b *hcl.Block) []declaration {
 		return declareLocals(b)
 	case "output":
 		return []declaration{declareOutput(b)}
+	case "module":
+		return []declaration{declareModule(b)}
 	}
 	return []declaration{declareBlock(b)}
 }
@@ -80,11 +82,14 @@ func declareBlock(b *hcl.Block) declaration {
 	if diags := validNames(b); diags.HasErrors() {
 		return declared(nil, diags, nil)
 	}
-	return declaration{thing: &Block{
-		Address:  address.Of(address.Type(b.Type), b.Labels[0], b.Labels[1]),
-		Body:     b.Body,
-		DefRange: headerRange(b),
-	}}
+	typ := address.Type(b.Type)
+	repeated, body, diags := repetition(b.Body, typ)
+	return declared(&Block{
+		Address:    address.Of(typ, b.Labels[0], b.Labels[1]),
+		Repetition: repeated,
+		Body:       body,
+		DefRange:   headerRange(b),
+	}, nil, diags)
 }
 
 // A merger puts the declarations of all files into a Spec, one after the other. Of two with
@@ -135,6 +140,11 @@ func (m *merger) add(thing any) *hcl.Diagnostic {
 		if t.Expr != nil { // nobody should meet a nil expression
 			s.Outputs[t.Name] = t
 		}
+	case *ModuleCall:
+		if first, ok := s.Modules[t.Name]; ok {
+			return duplicate(t.DefRange, "module", "The module "+t.Name, first.DefRange)
+		}
+		s.Modules[t.Name] = t
 	}
 	return nil
 }

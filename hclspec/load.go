@@ -34,6 +34,8 @@ type LoadOptions struct {
 	// Settings says that nothing but Settings is wanted: only files that may hold the tidegate
 	// block are parsed, and there is no more in the Spec than they declare.
 	Settings bool
+
+	inner bool // it is called as a module: whoever calls it loads what it calls
 }
 
 // LoadWith is Load that takes something from before. Its result is that of Load, with the
@@ -65,6 +67,13 @@ func LoadWith(dir string, opts LoadOptions) (*Spec, hcl.Diagnostics) {
 		}
 	}
 	diags = append(diags, m.finish()...)
+	if !opts.inner && !opts.Settings {
+		diags = append(diags, spec.loadModules(opts)...)
+		for _, child := range spec.children {
+			rel, _ := filepath.Rel(spec.Dir, child.Dir)
+			fmt.Fprintf(sum, "%q %s\n", filepath.ToSlash(rel), child.Hash)
+		}
+	}
 	spec.Hash = "sha256:" + hex.EncodeToString(sum.Sum(nil))
 	sortDiagnostics(diags)
 	return spec, diags
@@ -80,6 +89,9 @@ func newSpec(dir string) *Spec {
 		Variables: map[string]*Variable{},
 		Locals:    map[string]*Local{},
 		Outputs:   map[string]*Output{},
+		Modules:   map[string]*ModuleCall{},
+		given:     dir,
+		called:    map[string]*Spec{},
 		Files:     map[string]*hcl.File{},
 		blocks:    map[address.Address]*Block{},
 	}

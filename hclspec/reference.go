@@ -18,6 +18,10 @@ type Reference struct {
 	Target address.Address
 	// Key is the instance key written right after a block's address: source.http.app["a"].
 	Key address.Key
+	// Node is what the reference stands for where blocks may be repeated and stand in modules:
+	// one instance, all of them, or what each and count are of. Whoever knows the instances sets
+	// it; zero for the other roots.
+	Node address.Address
 	// Root is the first word: a type of address (var, local, source, ...) or one of env,
 	// path, value, previous, text, meta, delivery, each, count.
 	Root string
@@ -58,6 +62,7 @@ var forms = map[string]string{
 	"rule":       "rule.KIND.NAME",
 	"rate_limit": "rate_limit.KIND.NAME",
 	"sink":       "sink.KIND.NAME",
+	"module":     "module.NAME.OUTPUT",
 	"env":        "env.NAME",
 	"path":       "path.module, path.root or path.cwd",
 	"each":       "each.key or each.value",
@@ -72,7 +77,6 @@ var roots = func() []string {
 
 // foreignRoots are what a user of Terraform may try.
 var foreignRoots = map[string]string{
-	"module":    "Modules are not supported yet.",
 	"output":    "Outputs cannot be referred to. Refer to what the output reports, or share it through a local.",
 	"data":      "What Terraform calls a data source is a source here: source.KIND.NAME.",
 	"resource":  "What Terraform calls a resource is a sink here: sink.KIND.NAME.",
@@ -113,6 +117,9 @@ func ParseReference(t hcl.Traversal) (*Reference, *hcl.Diagnostic) {
 	if _, ok := forms[root.Name]; !ok {
 		return nil, unknownRoot(root)
 	}
+	if root.Name == "module" {
+		return ref, ref.moduleOutput(t)
+	}
 	typ := address.Type(root.Name)
 	ref.Target.Type = typ
 	if typ.HasKind() && !ref.word(&ref.Target.Kind) || !ref.word(&ref.Target.Name) {
@@ -122,6 +129,26 @@ func ParseReference(t hcl.Traversal) (*Reference, *hcl.Diagnostic) {
 		ref.instanceKey()
 	}
 	return ref, nil
+}
+
+// moduleOutput reads module.NAME, an instance key and the name of an output. Without that the
+// reference is to the module as a whole, of type ModuleCall.
+func (r *Reference) moduleOutput(t hcl.Traversal) *hcl.Diagnostic {
+	r.Target.Type = address.ModuleCall
+	if !r.word(&r.Target.Name) {
+		return incomplete(r, t)
+	}
+	r.instanceKey()
+	r.output()
+	return nil
+}
+
+// output makes a reference to an output of a module of one to the module, where a name follows.
+func (r *Reference) output() {
+	var name string
+	if r.word(&name) {
+		r.Target = address.Address{Module: address.Root.Child(r.Target.Name, address.NoKey), Type: address.Output, Name: name}
+	}
 }
 
 // word takes the next step, an attribute, off the rest.

@@ -14,7 +14,13 @@ import (
 // Resolve reports a reference whose target is not declared, with the nearest declaration;
 // nil means that the target exists or that the reference names none.
 func (s *Spec) Resolve(r *Reference) *hcl.Diagnostic {
-	if r.Target.IsZero() || s.declared(r.Target) {
+	if r.Target.IsZero() {
+		return nil
+	}
+	if r.Root == string(address.ModuleCall) {
+		return s.resolveModule(r)
+	}
+	if s.declared(r.Target) {
 		return nil
 	}
 	name := r.Target.String()
@@ -32,6 +38,31 @@ func (s *Spec) Resolve(r *Reference) *hcl.Diagnostic {
 		near = fmt.Sprintf(" Declare it with %s %q %q {}.", r.Target.Type, r.Target.Kind, r.Target.Name)
 	}
 	return errorAt(r.Range, "Undeclared "+noun(r.Target.Type), "%s is not declared.%s", name, near)
+}
+
+// resolveModule looks for a module call and for the output of it that is referred to.
+func (s *Spec) resolveModule(r *Reference) *hcl.Diagnostic {
+	name := r.Target.Name
+	if r.Target.Type == address.Output {
+		name = r.Target.Module.Steps()[0].Name
+	}
+	if s.Modules[name] == nil {
+		return errorAt(r.Range, "Undeclared module", "module.%s is not declared.%s Declare it with module %q { source = ... }.",
+			name, didYouMean(name, sortedKeys(s.Modules)), name)
+	}
+	child := s.called[name]
+	if child == nil || r.Target.Type != address.Output || child.Outputs[r.Target.Name] != nil {
+		return nil
+	}
+	outputs := sortedKeys(child.Outputs)
+	near := didYouMean(r.Target.Name, outputs)
+	switch {
+	case near == "" && len(outputs) == 0:
+		near = " It has no outputs."
+	case near == "":
+		near = " Its outputs are " + strings.Join(outputs, ", ") + "."
+	}
+	return errorAt(r.Range, "Undeclared output", "The module in %s has no output %q.%s", s.Modules[name].Source, r.Target.Name, near)
 }
 
 func noun(t address.Type) string {

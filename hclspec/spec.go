@@ -20,30 +20,36 @@ type Spec struct {
 	Variables map[string]*Variable
 	Locals    map[string]*Local
 	Outputs   map[string]*Output
+	Modules   map[string]*ModuleCall
 
 	// Blocks holds the blocks of the five kinds, by file and then by position.
 	Blocks []*Block
 
 	// Files maps the names that ranges carry to the files' bytes, for the snippets of
-	// diagnostics. The syntax trees are not kept in it.
+	// diagnostics, those of called modules included. The syntax trees are not kept in it.
 	Files map[string]*hcl.File
 
-	// Hash is "sha256:..." over names and bytes of the configuration files. It does not
-	// depend on where the directory is.
+	// Hash is "sha256:..." over names and bytes of the configuration files, those of called
+	// modules included. It does not depend on where the directory is.
 	Hash string
 
 	blocks map[address.Address]*Block
 	parsed []*parsedFile
 	inputs []string // names of the files that gave values to variables
 	stored Stored   // what it was loaded from, nil for the disk
+
+	given    string           // Dir as it was given, which names of files begin with
+	called   map[string]*Spec // by the name of the call
+	children []*Spec          // of the root: all that are called, at any depth, each once
 }
 
-// A Block is a source, detector, rule, rate limit or sink. Its body is undecoded:
-// meta-arguments such as for_each are still in it.
+// A Block is a source, detector, rule, rate limit or sink. Its body is undecoded, but for what
+// says how many instances it has.
 type Block struct {
-	Address  address.Address
-	Body     hcl.Body
-	DefRange hcl.Range // the header: type and labels
+	Address    address.Address
+	Repetition *Repetition // nil where the block is its own only instance
+	Body       hcl.Body
+	DefRange   hcl.Range // the header: type and labels
 }
 
 // A Variable is an input of the module.

@@ -78,6 +78,9 @@ func (s *Spec) Sources() Stored {
 			out[Read{Kind: ReadConfig, Path: absolute(p.path)}] = Found{p.file.Bytes, true}
 		}
 	}
+	for _, child := range s.children {
+		maps.Copy(out, child.Sources())
+	}
 	for _, path := range s.inputs {
 		if f := s.Files[path]; f != nil {
 			out[Read{Kind: ReadInput, Path: absolute(path)}] = Found{f.Bytes, true}
@@ -115,7 +118,7 @@ func ReadsOf(dir string) []Read {
 
 // Unread reports whether there are files of the configuration that could not be read.
 func (s *Spec) Unread() bool {
-	return slices.ContainsFunc(s.parsed, func(p *parsedFile) bool { return p.file == nil })
+	return slices.ContainsFunc(s.parsed, func(p *parsedFile) bool { return p.file == nil }) || slices.ContainsFunc(s.children, (*Spec).Unread)
 }
 
 func absolute(path string) string {

@@ -39,6 +39,14 @@ func (s *Spec) checkValidation(v *Variable, c Condition, ctx *hcl.EvalContext) h
 	if diags := s.validationReferences(c); diags.HasErrors() {
 		return diags
 	}
+	return v.Judge(c, ctx)
+}
+
+// InvalidVariable is the summary of what Judge says of a value that a validation refuses.
+const InvalidVariable = "Invalid value for variable"
+
+// Judge evaluates one validation of a variable. A condition that is not known says nothing.
+func (v *Variable) Judge(c Condition, ctx *hcl.EvalContext) hcl.Diagnostics {
 	val, diags := c.Condition.Value(ctx)
 	if diags.HasErrors() {
 		return diags
@@ -56,7 +64,7 @@ func (s *Spec) checkValidation(v *Variable, c Condition, ctx *hcl.EvalContext) h
 	}
 	message, msgDiags := conditionMessage(c, ctx)
 	diags = append(diags, msgDiags...)
-	failed := errorAt(c.Condition.Range(), "Invalid value for variable", "var.%s: %s", v.Name, message)
+	failed := errorAt(c.Condition.Range(), InvalidVariable, "var.%s: %s", v.Name, message)
 	failed.Expression, failed.EvalContext = c.Condition, ctx
 	return append(diags, failed)
 }
@@ -65,18 +73,25 @@ func (s *Spec) checkValidation(v *Variable, c Condition, ctx *hcl.EvalContext) h
 func (s *Spec) validationReferences(c Condition) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, expr := range []hcl.Expression{c.Condition, c.ErrorMessage} {
-		refs, refDiags := References(expr)
-		diags = append(diags, refDiags...)
-		for _, r := range refs {
-			if r.Root != "var" && r.Root != "path" {
-				diags = append(diags, errorAt(r.Range, "Invalid reference in validation",
-					"A validation may refer to variables only. Check %s with a rule or a precondition.", r.Root))
-			} else if diag := s.Resolve(r); diag != nil {
-				diags = append(diags, diag)
-			}
-		}
+		_, wrong := s.ValidationReferences(expr)
+		diags = append(diags, wrong...)
 	}
 	return diags
+}
+
+// ValidationReferences returns what an expression of a validation refers to, with what is wrong
+// about that.
+func (s *Spec) ValidationReferences(expr hcl.Expression) ([]*Reference, hcl.Diagnostics) {
+	refs, diags := References(expr)
+	for _, r := range refs {
+		if r.Root != "var" && r.Root != "path" {
+			diags = append(diags, errorAt(r.Range, "Invalid reference in validation",
+				"A validation may refer to variables only. Check %s with a rule or a precondition.", r.Root))
+		} else if diag := s.Resolve(r); diag != nil {
+			diags = append(diags, diag)
+		}
+	}
+	return refs, diags
 }
 
 // conditionMessage evaluates an error message. A sensitive one is withheld.

@@ -121,6 +121,36 @@ func (g *Graph[K]) Without(nodes []K) *Graph[K] {
 	return out
 }
 
+// Keep returns a graph of the nodes that keep reports true for. What depends on one of the others
+// depends on what that one depends on.
+func (g *Graph[K]) Keep(keep func(K) bool) *Graph[K] {
+	out := New(g.compare)
+	for _, key := range g.keys {
+		if keep(key) {
+			out.Add(key)
+		}
+	}
+	for from, key := range g.keys {
+		if !keep(key) {
+			continue
+		}
+		next := slices.Clone(g.deps[from])
+		passed := map[int]bool{}
+		for len(next) > 0 {
+			to := next[len(next)-1]
+			next = next[:len(next)-1]
+			switch {
+			case keep(g.keys[to]):
+				out.Connect(key, g.keys[to])
+			case !passed[to]:
+				passed[to] = true
+				next = append(next, g.deps[to]...)
+			}
+		}
+	}
+	return out
+}
+
 // Len is the number of nodes.
 func (g *Graph[K]) Len() int { return len(g.keys) }
 

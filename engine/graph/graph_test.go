@@ -269,3 +269,15 @@ func TestManyDependencies(t *testing.T) {
 		t.Errorf("%d edges", got)
 	}
 }
+
+func TestKeepGoesThroughWhatIsLeftOut(t *testing.T) {
+	g := New(strings.Compare)
+	for _, e := range []string{"a x", "x y", "y b", "y c", "a c", "x x2", "x2 x", "d c"} {
+		from, to, _ := strings.Cut(e, " ")
+		g.Connect(from, to)
+	}
+	kept := g.Keep(func(name string) bool { return !strings.ContainsAny(name, "xy") })
+	if got := fmt.Sprint(kept.Nodes(), kept.Dependencies("a"), kept.Dependencies("d"), kept.Dependents("c")); got != "[a b c d] [b c] [c] [a d]" {
+		t.Error(got)
+	}
+}

@@ -30,6 +30,16 @@ const (
 	Sink      Type = "sink"
 )
 
+// Types of what no block declares under an address of its own, so that nobody can write one. The
+// Kind is the type and kind of the block that is meant ("sink.file"), or "module".
+const (
+	Expansion Type = "each" // the for_each or count of a repeated block: its keys, and what belongs to each
+	Instances Type = "all"  // all instances of a repeated block, or all of a module call, as one value
+)
+
+// Hidden reports whether the type is one that nobody can write: it is shown to nobody either.
+func (t Type) Hidden() bool { return t == Expansion || t == Instances }
+
 // HasKind reports whether addresses of the type have a kind between type and name,
 // as in source.http.app; var.x, local.x and output.x have none.
 func (t Type) HasKind() bool {
@@ -51,6 +61,43 @@ func (t Type) valid() bool {
 // Module is the path of module calls that leads to a block, in its written form:
 // "" for the root module, else for example `module.a["k"].module.b`.
 type Module string
+
+// ModuleCall is the type of a module call as a whole where others refer to it: module.x. What it
+// declares has that as its Module.
+const ModuleCall Type = "module"
+
+// A Step is one call on the path of a module.
+type Step struct {
+	Name string
+	Key  Key
+}
+
+// Steps returns the calls that lead to the module, from the root on.
+func (m Module) Steps() []Step {
+	var out []Step
+	p := parser{in: string(m)}
+	for p.pos < len(p.in) {
+		p.pos += len("module.")
+		name, _ := p.name()
+		key, _ := p.key()
+		out = append(out, Step{name, key})
+		_ = p.dot()
+	}
+	return out
+}
+
+// Parent returns the module in which the call of m stands, and that call; false for the root.
+func (m Module) Parent() (Module, Step, bool) {
+	steps := m.Steps()
+	if len(steps) == 0 {
+		return Root, Step{}, false
+	}
+	parent := Root
+	for _, s := range steps[:len(steps)-1] {
+		parent = parent.Child(s.Name, s.Key)
+	}
+	return parent, steps[len(steps)-1], true
+}
 
 // Root is the path of the root module.
 const Root Module = ""
@@ -169,6 +216,29 @@ func (a Address) Block() Address {
 	return a
 }
 
+// Expansion returns the address of the for_each or count of a block.
+func (a Address) Expansion() Address { return a.hidden(Expansion) }
+
+// Instances returns the address of all instances of a block as one value.
+func (a Address) Instances() Address { return a.hidden(Instances) }
+
+func (a Address) hidden(t Type) Address {
+	kind := string(a.Type)
+	if a.Kind != "" {
+		kind += "." + a.Kind
+	}
+	return Address{Module: a.Module, Type: t, Kind: kind, Name: a.Name}
+}
+
+// Grouped returns the block whose Expansion or Instances a is, and the block of any other address.
+func (a Address) Grouped() Address {
+	if !a.Type.Hidden() {
+		return a.Block()
+	}
+	t, kind, _ := strings.Cut(a.Kind, ".")
+	return Address{Module: a.Module, Type: Type(t), Kind: kind, Name: a.Name}
+}
+
 // Less orders addresses by module, type, kind, name and key, numbers before texts.
 func (a Address) Less(b Address) bool { return a.Compare(b) < 0 }
 
@@ -186,10 +256,11 @@ func (a Address) Compare(b Address) int {
 	if c := strings.Compare(a.Name, b.Name); c != 0 {
 		return c
 	}
-	return a.Key.compare(b.Key)
+	return a.Key.Compare(b.Key)
 }
 
-func (k Key) compare(l Key) int {
+// Compare orders keys: none, then numbers, then texts.
+func (k Key) Compare(l Key) int {
 	if k == l {
 		return 0
 	}
