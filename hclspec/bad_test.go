@@ -11,7 +11,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-var update = flag.Bool("update", false, "write the diagnostics that come out to testdata/bad/*.want")
+var update = flag.Bool("update", false, "write what comes out to where it is expected: testdata/bad/*.want, testdata/terraform/errors.txt")
 
 // TestBadConfigurations loads each testdata/bad/NAME.hcl (or .hcl.json) alone and compares
 // all diagnostics, up to unresolved references and failed validations, with NAME.want.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -184,8 +185,11 @@ func (r *fileReader) glob(dir, pattern string) ([]string, error) {
 	if !filepath.IsLocal(pattern) {
 		return nil, errors.New("the pattern must stay below the directory")
 	}
-	if _, err := doublestar.Match(pattern, ""); err != nil {
-		return nil, fmt.Errorf("invalid pattern: %w", err)
+	for part := range strings.SplitSeq(pattern, "/") {
+		// Match of doublestar looks at a pattern only as far as a name goes.
+		if _, err := path.Match(part, ""); err != nil {
+			return nil, fmt.Errorf("invalid pattern: %w", err)
+		}
 	}
 	content, err := r.look(Read{Kind: ReadSet, Path: r.abs(dir), Pattern: pattern}, dir)
 	if err != nil || len(content) == 0 {

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"sync"
 
-	"github.com/hashicorp/go-cty-funcs/cidr"
 	"github.com/hashicorp/go-cty-funcs/collection"
 	"github.com/hashicorp/go-cty-funcs/crypto"
 	"github.com/hashicorp/go-cty-funcs/encoding"
@@ -104,27 +103,27 @@ var pureFunctions = map[string]function.Function{
 	"alltrue":          allTrueFunc,
 	"anytrue":          anyTrueFunc,
 	"base64decode":     base64DecodeFunc,
-	"base64encode":     encoding.Base64EncodeFunc,
+	"base64encode":     described(encoding.Base64EncodeFunc, "Encodes a text in Base64."),
 	"base64gzip":       base64GzipFunc,
 	"base64sha256":     base64Sha256Func,
 	"base64sha512":     base64Sha512Func,
-	"basename":         filesystem.BasenameFunc,
-	"bcrypt":           refusedFunc("bcrypt", "it salts its result at random"),
-	"can":              tryfunc.CanFunc,
+	"basename":         described(filesystem.BasenameFunc, "The last element of a path."),
+	"bcrypt":           refusedFunc("bcrypt", "it salts its result at random", bcryptParams...),
+	"can":              described(tryfunc.CanFunc, "Whether an expression can be evaluated without an error."),
 	"ceil":             stdlib.CeilFunc,
 	"chomp":            stdlib.ChompFunc,
 	"chunklist":        stdlib.ChunklistFunc,
-	"cidrhost":         cidr.HostFunc,
+	"cidrhost":         cidrHostFunc,
 	"cidrnetmask":      cidrNetmaskFunc,
-	"cidrsubnet":       cidr.SubnetFunc,
-	"cidrsubnets":      cidr.SubnetsFunc,
-	"coalesce":         collection.CoalesceFunc,
+	"cidrsubnet":       cidrSubnetFunc,
+	"cidrsubnets":      cidrSubnetsFunc,
+	"coalesce":         described(collection.CoalesceFunc, "The first argument that is neither null nor an empty string."),
 	"coalescelist":     stdlib.CoalesceListFunc,
 	"compact":          stdlib.CompactFunc,
 	"concat":           stdlib.ConcatFunc,
 	"contains":         stdlib.ContainsFunc,
 	"csvdecode":        stdlib.CSVDecodeFunc,
-	"dirname":          filesystem.DirnameFunc,
+	"dirname":          described(filesystem.DirnameFunc, "A path without its last element."),
 	"distinct":         stdlib.DistinctFunc,
 	"element":          stdlib.ElementFunc,
 	"endswith":         endsWithFunc,
@@ -138,38 +137,38 @@ var pureFunctions = map[string]function.Function{
 	"index":            indexFunc,
 	"issensitive":      isSensitiveFunc,
 	"join":             bounded(stdlib.JoinFunc, joinBound),
-	"jsondecode":       stdlib.JSONDecodeFunc,
+	"jsondecode":       jsonDecodeFunc,
 	"jsonencode":       jsonEncodeFunc,
 	"keys":             stdlib.KeysFunc,
 	"length":           lengthFunc,
-	"log":              stdlib.LogFunc,
+	"log":              bounded(stdlib.LogFunc, logBound),
 	"lookup":           lookupFunc,
 	"lower":            stdlib.LowerFunc,
 	"matchkeys":        bounded(matchKeysFunc, matchKeysBound),
 	"max":              stdlib.MaxFunc,
-	"md5":              crypto.Md5Func,
+	"md5":              described(crypto.Md5Func, "The MD5 of a string in hexadecimal."),
 	"merge":            stdlib.MergeFunc,
 	"min":              stdlib.MinFunc,
 	"nonsensitive":     nonsensitiveFunc,
 	"one":              oneFunc,
 	"parseint":         bounded(stdlib.ParseIntFunc, parseIntBound),
-	"pathexpand":       filesystem.PathExpandFunc,
+	"pathexpand":       described(filesystem.PathExpandFunc, "The path with a leading ~ replaced by the home directory."),
 	"plantimestamp":    refusedFunc("plantimestamp", "it differs at every look"),
-	"pow":              stdlib.PowFunc,
+	"pow":              bounded(stdlib.PowFunc, powBound),
 	"range":            stdlib.RangeFunc,
 	"regex":            stdlib.RegexFunc,
 	"regexall":         stdlib.RegexAllFunc,
 	"replace":          replaceFunc,
 	"reverse":          stdlib.ReverseListFunc,
-	"rsadecrypt":       crypto.RsaDecryptFunc,
+	"rsadecrypt":       described(crypto.RsaDecryptFunc, "Decrypts Base64 of what was encrypted with RSA (PKCS #1 v1.5), with a private key in PEM."),
 	"sensitive":        sensitiveFunc,
 	"setintersection":  stdlib.SetIntersectionFunc,
 	"setproduct":       bounded(stdlib.SetProductFunc, productBound),
 	"setsubtract":      stdlib.SetSubtractFunc,
 	"setunion":         stdlib.SetUnionFunc,
-	"sha1":             crypto.Sha1Func,
-	"sha256":           crypto.Sha256Func,
-	"sha512":           crypto.Sha512Func,
+	"sha1":             described(crypto.Sha1Func, "The SHA-1 of a string in hexadecimal."),
+	"sha256":           described(crypto.Sha256Func, "The SHA-256 of a string in hexadecimal."),
+	"sha512":           described(crypto.Sha512Func, "The SHA-512 of a string in hexadecimal."),
 	"signum":           stdlib.SignumFunc,
 	"slice":            stdlib.SliceFunc,
 	"sort":             stdlib.SortFunc,
@@ -196,29 +195,36 @@ var pureFunctions = map[string]function.Function{
 	"trimprefix":       stdlib.TrimPrefixFunc,
 	"trimspace":        stdlib.TrimSpaceFunc,
 	"trimsuffix":       stdlib.TrimSuffixFunc,
-	"try":              tryfunc.TryFunc,
+	"try":              described(tryfunc.TryFunc, "The value of the first expression that can be evaluated without an error."),
 	"upper":            stdlib.UpperFunc,
-	"urlencode":        encoding.URLEncodeFunc,
+	"urlencode":        described(encoding.URLEncodeFunc, "Escapes a text for the query of a URL."),
 	"uuid":             refusedFunc("uuid", "it is random"),
-	"uuidv5":           uuid.V5Func,
+	"uuidv5":           described(uuid.V5Func, "The UUID of a name within a namespace: dns, url, oid, x500 or a UUID."),
 	"values":           stdlib.ValuesFunc,
 	"yamldecode":       yamlDecodeFunc,
-	"yamlencode":       bounded(yaml.YAMLEncodeFunc, yamlBound),
+	"yamlencode":       bounded(described(yaml.YAMLEncodeFunc, "Writes a value as YAML."), yamlBound),
 	"zipmap":           stdlib.ZipmapFunc,
 }
 
-// refusedFunc stands for a function whose result never settles.
-func refusedFunc(name, why string) function.Function {
-	return function.New(&function.Spec{
+// refusedFunc stands for a function whose result never settles. It has the parameters of
+// Terraform's, and takes what is unknown to say so in any case.
+func refusedFunc(name, why string, params ...function.Parameter) function.Function {
+	spec := &function.Spec{
 		Description: "Refused: " + why + ".",
-		VarParam: &function.Parameter{
-			Name: "any", Type: cty.DynamicPseudoType,
-			AllowNull: true, AllowUnknown: true, AllowDynamicType: true, AllowMarked: true,
-		},
-		Type: func([]cty.Value) (cty.Type, error) { return cty.NilType, refusedError{name, why} },
-		Impl: func([]cty.Value, cty.Type) (cty.Value, error) { return cty.NilVal, refusedError{name, why} },
-	})
+		Type:        function.StaticReturnType(cty.String),
+		Impl:        func([]cty.Value, cty.Type) (cty.Value, error) { return cty.NilVal, refusedError{name, why} },
+	}
+	for i, p := range params {
+		p.AllowUnknown, p.AllowDynamicType, p.AllowMarked = true, true, true
+		params[i] = p
+	}
+	if n := len(params); n > 1 {
+		spec.Params, spec.VarParam = params[:n-1], &params[n-1]
+	}
+	return function.New(spec)
 }
+
+var bcryptParams = []function.Parameter{{Name: "str", Type: cty.String}, {Name: "cost", Type: cty.Number}}
 
 type refusedError struct{ name, why string }
 

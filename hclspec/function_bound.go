@@ -3,6 +3,7 @@ package hclspec
 import (
 	"errors"
 	"fmt"
+	"math/big"
 	"regexp"
 	"strings"
 
@@ -68,9 +69,10 @@ func joinBound(args []cty.Value) error {
 
 func indentBound(args []cty.Value) error {
 	spaces, _ := args[0].AsBigFloat().Int64()
-	if spaces < 0 || spaces > MaxTextBytes {
-		spaces = MaxTextBytes
+	if spaces < 0 {
+		return function.NewArgErrorf(0, "the number of spaces must not be negative")
 	}
+	spaces = min(spaces, MaxTextBytes)
 	text := args[1].AsString()
 	return textBound(len(text) + product(MaxTextBytes, int(spaces), strings.Count(text, "\n")))
 }
@@ -90,6 +92,26 @@ func productBound(args []cty.Value) error {
 	}
 	if product(maxSteps, factors...) > maxSteps {
 		return errTooManyParts
+	}
+	return nil
+}
+
+// logBound and powBound refuse what is not a number, for which the library panics.
+func logBound(args []cty.Value) error {
+	number, base := args[0].AsBigFloat(), args[1].AsBigFloat()
+	one := big.NewFloat(1)
+	switch {
+	case number.Sign() < 0:
+		return function.NewArgErrorf(0, "a negative number has no logarithm")
+	case base.Sign() < 0 || base.Cmp(one) == 0:
+		return function.NewArgErrorf(1, "there is no logarithm to this base")
+	}
+	return nil
+}
+
+func powBound(args []cty.Value) error {
+	if args[0].AsBigFloat().Sign() < 0 && !args[1].AsBigFloat().IsInt() {
+		return function.NewArgErrorf(1, "a negative number has only whole powers")
 	}
 	return nil
 }

@@ -6,11 +6,8 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
-	"errors"
-	"net"
 	"unicode/utf8"
 
-	"github.com/hashicorp/go-cty-funcs/cidr"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 	"golang.org/x/text/encoding"
@@ -123,17 +120,3 @@ func characterEncoding(name string) (encoding.Encoding, error) {
 	}
 	return enc, nil
 }
-
-// cidrNetmaskFunc refuses IPv6, which has no notation for netmasks.
-var cidrNetmaskFunc = stringFunc("The netmask of an IPv4 prefix in dotted notation.", []string{"prefix"},
-	func(args []string) (string, error) {
-		ip, _, err := net.ParseCIDR(args[0])
-		if err == nil && ip.To4() == nil {
-			return "", errors.New("IPv6 addresses cannot have a netmask")
-		}
-		out, err := cidr.NetmaskFunc.Call([]cty.Value{cty.StringVal(args[0])})
-		if err != nil {
-			return "", err
-		}
-		return out.AsString(), nil
-	})

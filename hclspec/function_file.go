@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"path/filepath"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/zclconf/go-cty/cty"
@@ -83,7 +84,12 @@ func argError(err error, secret bool) error {
 	if secret {
 		return function.NewArgErrorf(0, "the file with this sensitive path cannot be read")
 	}
-	return function.NewArgError(0, err)
+	var placed function.ArgError
+	if errors.As(err, &placed) {
+		return err
+	}
+	// It is put into a sentence with a full stop of its own.
+	return function.NewArgErrorf(0, "%s", strings.TrimSuffix(err.Error(), "."))
 }
 
 func (r *fileReader) existsFunc() function.Function {

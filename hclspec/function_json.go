@@ -2,11 +2,14 @@ package hclspec
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"slices"
 	"unicode/utf8"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
+	"github.com/zclconf/go-cty/cty/function/stdlib"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 )
 
@@ -30,6 +33,20 @@ var jsonEncodeFunc = function.New(&function.Spec{
 		}
 		return cty.StringVal(string(out)), nil
 	},
+})
+
+// jsonDecodeFunc is the library's, with words for a text that ends too early.
+var jsonDecodeFunc = function.New(&function.Spec{
+	Description: stdlib.JSONDecodeFunc.Description(),
+	Params:      stdlib.JSONDecodeFunc.Params(),
+	Type: func(args []cty.Value) (cty.Type, error) {
+		ty, err := stdlib.JSONDecodeFunc.ReturnTypeForValues(args)
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = function.NewArgErrorf(0, "the JSON ends too early")
+		}
+		return ty, err
+	},
+	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return stdlib.JSONDecodeFunc.Call(args) },
 })
 
 // appendJSON appends a wholly known, unmarked value.

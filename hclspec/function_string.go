@@ -41,7 +41,29 @@ var replaceFunc = function.New(&function.Spec{
 
 func refineNotNull(b *cty.RefinementBuilder) *cty.RefinementBuilder { return b.NotNull() }
 
-var startsWithFunc = stringTest("Whether a string starts with a prefix.", "prefix", strings.HasPrefix)
+// startsWithFunc may know of a text that is not known as a whole how it begins.
+var startsWithFunc = function.New(&function.Spec{
+	Description: "Whether a string starts with a prefix.",
+	Params: []function.Parameter{
+		{Name: "str", Type: cty.String, AllowUnknown: true}, {Name: "prefix", Type: cty.String},
+	},
+	Type:         function.StaticReturnType(cty.Bool),
+	RefineResult: refineNotNull,
+	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+		prefix := args[1].AsString()
+		if args[0].IsKnown() {
+			return cty.BoolVal(strings.HasPrefix(args[0].AsString(), prefix)), nil
+		}
+		begin := args[0].Range().StringPrefix()
+		switch n := min(len(begin), len(prefix)); {
+		case begin[:n] != prefix[:n]:
+			return cty.False, nil
+		case n == len(prefix):
+			return cty.True, nil
+		}
+		return cty.UnknownVal(cty.Bool), nil
+	},
+})
 
 var endsWithFunc = stringTest("Whether a string ends with a suffix.", "suffix", strings.HasSuffix)
 

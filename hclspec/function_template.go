@@ -9,7 +9,10 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
 	"github.com/zclconf/go-cty/cty/function"
+
+	"tidegate/hclspec/scan"
 )
 
 // templateFunctions render templates with the given functions, which do not include
@@ -51,8 +54,8 @@ func templateFileFunc(r *fileReader, inner func() map[string]function.Function) 
 			if err != nil {
 				return cty.NilVal, argError(err, len(marks) > 0)
 			}
-			if !args[1].IsWhollyKnown() {
-				// What can be said before there is any data: whether there is a template, and
+			if !args[1].IsKnown() {
+				// What can be said before there are names: whether there is a template, and
 				// which file the result depends on.
 				if _, err := parseTemplate(content, path.AsString()); err != nil {
 					return cty.NilVal, argError(err, len(marks) > 0)
@@ -71,14 +74,26 @@ func templateFileFunc(r *fileReader, inner func() map[string]function.Function) 
 func templateStringFunc(inner func() map[string]function.Function) function.Function {
 	return function.New(&function.Spec{
 		Description: "A string, rendered as a template with the given variables.",
-		Params:      []function.Parameter{{Name: "template", Type: cty.String}, {Name: "vars", Type: cty.DynamicPseudoType}},
-		Type:        function.StaticReturnType(cty.DynamicPseudoType),
+		Params:      []function.Parameter{{Name: "template", Type: cty.String}, {Name: "vars", Type: cty.DynamicPseudoType, AllowUnknown: true, AllowDynamicType: true}},
+		Type:        function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			out, err := renderTemplate([]byte(args[0].AsString()), "<templatestring argument>", args[1], inner())
-			if err != nil {
-				return cty.NilVal, function.NewArgError(0, err)
+			src, name := []byte(args[0].AsString()), "<templatestring argument>"
+			if !args[1].IsKnown() {
+				_, err := parseTemplate(src, name)
+				return cty.UnknownVal(cty.String), err
 			}
-			return out, nil
+			out, err := renderTemplate(src, name, args[1], inner())
+			if err != nil {
+				return cty.NilVal, argError(err, false)
+			}
+			text, err := convert.Convert(out, cty.String)
+			switch {
+			case err == nil && text.IsNull():
+				return cty.NilVal, function.NewArgErrorf(0, "the template makes null, which is no text")
+			case err != nil:
+				return cty.NilVal, function.NewArgErrorf(0, "the template makes a value of type %s, which is no text", out.Type().FriendlyName())
+			}
+			return text, nil
 		},
 	})
 }
@@ -114,7 +129,7 @@ func parseTemplate(src []byte, name string) (hclsyntax.Expression, error) {
 	if !utf8.Valid(src) {
 		return nil, errors.New("the template is not valid UTF-8")
 	}
-	if diag := placed(src, name, scanTemplate(src)); diag != nil {
+	if diag := placed(src, name, scan.Template(src)); diag != nil {
 		return nil, hcl.Diagnostics{diag}
 	}
 	expr, diags := hclsyntax.ParseTemplate(src, name, hcl.InitialPos)
@@ -127,12 +142,12 @@ func parseTemplate(src []byte, name string) (hclsyntax.Expression, error) {
 func templateContext(vars cty.Value) (*hcl.EvalContext, error) {
 	ctx := &hcl.EvalContext{Variables: map[string]cty.Value{}}
 	if ty := vars.Type(); !ty.IsObjectType() && !ty.IsMapType() {
-		return nil, fmt.Errorf("the variables of a template are given as a map or object, not as %s", ty.FriendlyName())
+		return nil, function.NewArgErrorf(1, "the variables of a template are given as a map or object, not as %s", ty.FriendlyName())
 	}
 	for it := vars.ElementIterator(); it.Next(); {
 		k, v := it.Element()
 		if !hclsyntax.ValidIdentifier(k.AsString()) {
-			return nil, fmt.Errorf("%q cannot be the name of a template variable: it must start with a letter and hold only letters, digits and underscores", k.AsString())
+			return nil, function.NewArgErrorf(1, "%q cannot be the name of a template variable: it must start with a letter and hold only letters, digits and underscores", k.AsString())
 		}
 		ctx.Variables[k.AsString()] = v
 	}

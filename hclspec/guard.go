@@ -1,6 +1,8 @@
 package hclspec
 
 import (
+	"strings"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -43,6 +45,7 @@ func guard(expr hclsyntax.Expression) hclsyntax.Expression {
 		return &joinGuard{e}
 	case *hclsyntax.FunctionCallExpr:
 		guardAll(e.Args)
+		e.Name = strings.TrimPrefix(e.Name, CoreNamespace)
 		return &callGuard{e}
 	case *hclsyntax.TupleConsExpr:
 		guardAll(e.Exprs)
@@ -154,35 +157,6 @@ func made(ctx *hcl.EvalContext, v cty.Value, diags hcl.Diagnostics, rng hcl.Rang
 	}
 	return v, diags
 }
-
-// A callGuard looks at what a function answered. Functions whose result can be much larger
-// than what they are given look before they build it: see boundedFunctions.
-type callGuard struct{ *hclsyntax.FunctionCallExpr }
-
-func (g *callGuard) UnwrapExpression() hcl.Expression { return g.FunctionCallExpr }
-
-func (g *callGuard) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-	v, diags := g.FunctionCallExpr.Value(ctx)
-	if diags.HasErrors() {
-		return v, diags
-	}
-	if textLength(v) > MaxTextBytes {
-		return cty.DynamicVal, append(diags, textTooLarge(g.Range()))
-	}
-	if outOfRange(v) || reads[g.Name] && sizeOf(v).outOfRange {
-		return cty.DynamicVal, append(diags, numberOutOfRange(g.Range()))
-	}
-	if multiplies[g.Name] && sizeOf(v).tooMany() {
-		return cty.DynamicVal, append(diags, partsTooMany(g.Range()))
-	}
-	return made(ctx, v, diags, g.Range())
-}
-
-// multiplies names the functions that can put one value into their result several times.
-var multiplies = map[string]bool{"concat": true, "merge": true, "setproduct": true}
-
-// reads names the functions that answer numbers which a text held.
-var reads = map[string]bool{"jsondecode": true, "yamldecode": true}
 
 // A numberGuard looks at the result of a calculation.
 type numberGuard struct{ hclsyntax.Expression }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"tidegate/hclspec/scan"
 )
 
 // module writes files, given as name and content in turn, and returns their directory.
@@ -319,7 +321,7 @@ func BenchmarkScan(b *testing.B) {
 	src := []byte(strings.Repeat("sink \"file\" \"s\" {\n  path    = \"/etc/app/a.json\"\n  content = jsonencode(merge(local.a, { n = 1 }))\n}\n", 20_000))
 	b.SetBytes(int64(len(src)))
 	for b.Loop() {
-		if scanConfig(src) != nil {
+		if scan.Config(src) != nil {
 			b.Fatal("refused")
 		}
 	}

@@ -14,6 +14,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/json"
+
+	"tidegate/hclspec/scan"
 )
 
 // A parsedFile is what one file says, whatever the others say. It is not changed, so that
@@ -64,6 +66,9 @@ func (p *parsedFile) parse(src []byte) {
 		p.declared = append(p.declared, declare(b)...)
 	}
 }
+
+// MaxFileBytes is the size of the largest configuration file that is read.
+const MaxFileBytes = 4 << 20
 
 // readConfig reads a regular file of at most MaxFileBytes.
 func readConfig(path string, into *bytes.Buffer) *hcl.Diagnostic {
@@ -137,12 +142,12 @@ func parseBytes(src []byte, name string) (body hcl.Body, diags hcl.Diagnostics) 
 // checkText refuses what must not reach a parser: invalid UTF-8 and deep nesting.
 func checkText(src []byte, name string) *hcl.Diagnostic {
 	if !utf8.Valid(src) {
-		return placed(src, name, &scanError{invalidUTF8(src), "Invalid UTF-8", "The file is not valid UTF-8 at this place. Save it in UTF-8."})
+		return placed(src, name, &scan.Error{Offset: invalidUTF8(src), Summary: "Invalid UTF-8", Detail: "The file is not valid UTF-8 at this place. Save it in UTF-8."})
 	}
 	if strings.HasSuffix(name, ".json") {
-		return placed(src, name, scanJSON(src))
+		return placed(src, name, scan.JSON(src))
 	}
-	return placed(src, name, scanConfig(src))
+	return placed(src, name, scan.Config(src))
 }
 
 func invalidUTF8(src []byte) int {
@@ -156,17 +161,17 @@ func invalidUTF8(src []byte) int {
 	return len(src)
 }
 
-func placed(src []byte, name string, err *scanError) *hcl.Diagnostic {
+func placed(src []byte, name string, err *scan.Error) *hcl.Diagnostic {
 	if err == nil {
 		return nil
 	}
-	start := positionAt(src, err.offset)
+	start := positionAt(src, err.Offset)
 	end := start
-	if err.offset < len(src) {
+	if err.Offset < len(src) {
 		end.Byte++
 		end.Column++
 	}
-	return errorAt(hcl.Range{Filename: name, Start: start, End: end}, err.summary, "%s", err.detail)
+	return errorAt(hcl.Range{Filename: name, Start: start, End: end}, err.Summary, "%s", err.Detail)
 }
 
 // parseExpression parses the text of one expression from outside the files.

@@ -5,6 +5,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"tidegate/hclspec/scan"
 )
 
 // StaticReferences reads a list of plain references, as in depends_on, detectors, rules
@@ -70,7 +72,7 @@ func staticTraversal(expr hcl.Expression) hcl.Traversal {
 		start.Byte += 2
 		start.Column += 2
 	}
-	if scanConfig([]byte(text)) != nil {
+	if scan.Config([]byte(text)) != nil {
 		return nil
 	}
 	t, diags := hclsyntax.ParseTraversalAbs([]byte(text), expr.Range().Filename, start)

@@ -8,6 +8,8 @@ import (
 	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"tidegate/hclspec/scan"
 )
 
 var variableSchema = &hcl.BodySchema{
@@ -97,8 +99,8 @@ func checkTypeString(expr hcl.Expression) *hcl.Diagnostic {
 	if !ok {
 		return nil
 	}
-	if err := scanConfig([]byte(text)); err != nil {
-		return errorAt(expr.Range(), err.summary, "%s", err.detail)
+	if err := scan.Config([]byte(text)); err != nil {
+		return errorAt(expr.Range(), err.Summary, "%s", err.Detail)
 	}
 	return nil
 }

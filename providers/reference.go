@@ -61,7 +61,7 @@ func ofType(kinds []*Kind, typ string) []*Kind {
 
 func index(kinds []*Kind) []byte {
 	var out bytes.Buffer
-	out.WriteString("# Reference\n\nThe blocks of the language and their built-in kinds. These pages are generated from the kinds'\ndeclarations.\n")
+	out.WriteString("# Reference\n\nThe blocks of the language and their built-in kinds. These pages are generated from the kinds'\ndeclarations. Beside them, the [functions](functions.md) of expressions.\n")
 	for _, typ := range BlockTypes {
 		of := ofType(kinds, typ)
 		if len(of) == 0 {

@@ -27,7 +27,9 @@ var importTable = []struct {
 	// Leaves: small packages of values that everything may import.
 	{"hclspec/address", nil},
 	{"hclspec/mark", nil},
-	{"hclspec/decode", []string{"hclspec/mark"}},
+	{"hclspec/scan", nil},
+	{"hclspec/decode", []string{"hclspec/mark", "hclspec/scan"}},
+	{"hclspec/encode", []string{"hclspec/decode"}},
 
 	{"hclspec", nil},
 
@@ -53,11 +55,11 @@ var importTable = []struct {
 	{"engine/cli", []string{"engine", "engine/review", "engine/scenario", "engine/view", "engine/web", "engine/plan", "engine/state", "hclspec", "providers", "providers/userfile"}},
 }
 
-var leaves = []string{"hclspec/address", "hclspec/mark", "hclspec/decode"}
+var leaves = []string{"hclspec/address", "hclspec/mark", "hclspec/scan", "hclspec/decode", "hclspec/encode"}
 
 // pure packages take values and return values: they meet no file, network, process or context.
 var (
-	purePackages = []string{"engine/plan", "engine/graph", "engine/diff", "hclspec/address", "hclspec/mark", "hclspec/decode"}
+	purePackages = []string{"engine/plan", "engine/graph", "engine/diff", "hclspec/address", "hclspec/mark", "hclspec/scan", "hclspec/decode", "hclspec/encode"}
 	effects      = []string{"context", "database/sql", "io/fs", "net", "net/http", "os", "os/exec", "os/signal", "syscall"}
 )
 

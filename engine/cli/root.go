@@ -34,7 +34,7 @@ func (a *app) root() *cobra.Command {
 		a.initCommand(), a.validateCommand(), a.fmtCommand(), a.testCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(),
 		a.statusCommand(), a.pauseCommand(), a.resumeCommand(), a.approveCommand(), a.reloadCommand(),
 		a.showCommand(), a.driftCommand(), a.graphCommand(), a.stateCommand(), a.historyCommand(), a.rollbackCommand(), a.consoleCommand(),
-		a.providersCommand(), a.versionCommand(), a.completionCommand(), a.manCommand(),
+		a.providersCommand(), a.functionsCommand(), a.versionCommand(), a.completionCommand(), a.manCommand(),
 	)
 	a.completes(cmd)
 	return cmd

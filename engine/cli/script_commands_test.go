@@ -45,10 +45,10 @@ func rc(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // isJSON expects a file (stdout) to be JSON, as Terraform's readers read it:
-// json plan|state|validate|lines|any FILE.
+// json plan|state|validate|functions|lines|any FILE.
 func isJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: json plan|state|validate|lines|any FILE")
+		ts.Fatalf("usage: json plan|state|validate|functions|lines|any FILE")
 	}
 	text := ts.ReadFile(args[1])
 	var err error
@@ -59,6 +59,8 @@ func isJSON(ts *testscript.TestScript, neg bool, args []string) {
 		err = json.Unmarshal([]byte(text), &tfjson.State{})
 	case "validate":
 		err = json.Unmarshal([]byte(text), &tfjson.ValidateOutput{})
+	case "functions":
+		err = json.Unmarshal([]byte(text), &tfjson.MetadataFunctions{})
 	case "lines":
 		for line := range strings.Lines(text) {
 			if err == nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tidegate/hclspec"
 	"tidegate/providers"
 	"tidegate/providers/providertest"
 )
@@ -53,6 +54,7 @@ func TestListIsComplete(t *testing.T) {
 func TestReferenceIsFresh(t *testing.T) {
 	const dir = "../../docs/reference"
 	want := providers.Reference(Kinds())
+	want["functions.md"] = hclspec.FunctionReference()
 	if *update {
 		rewrite(t, dir, want)
 	}

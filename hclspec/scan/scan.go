@@ -1,4 +1,9 @@
-package hclspec
+// Package scan looks at a text in HCL before it is parsed: the parser recurses without a bound,
+// and Go cannot recover from a stack overflow.
+//
+// What happens when this fails? A text that might end the process is refused with an *Error,
+// and must not be parsed. It never refuses for what a person writes: the bounds are far from that.
+package scan
 
 import (
 	"bytes"
@@ -9,8 +14,6 @@ import (
 
 // The limits that hold before anything is parsed.
 const (
-	// MaxFileBytes is the size of the largest configuration file that is read.
-	MaxFileBytes = 4 << 20
 	// MaxNesting is how deep brackets, template sequences and template directives may
 	// stand inside each other. hclsyntax overflows the stack near 70,000.
 	MaxNesting = 200
@@ -19,25 +22,25 @@ const (
 	maxChain = 10_000
 )
 
-// A scanError says what is wrong with a text that must not reach the parser, and where.
-type scanError struct {
-	offset  int // in bytes from the start of the scanned text
-	summary string
-	detail  string
+// An Error says what is wrong with a text that must not reach the parser, and where.
+type Error struct {
+	Offset  int // in bytes from the start of the scanned text
+	Summary string
+	Detail  string
 }
 
-// scanConfig reports whether src, a file or an expression in native syntax, is safe to
+// Config reports whether src, a file or an expression in native syntax, is safe to
 // hand to hclsyntax; nil means that it is. It mirrors the modes of hclsyntax's lexer
 // (scan_tokens.rl) exactly where it matters, which is what is text and what is code,
 // and overestimates everything else.
-func scanConfig(src []byte) *scanError {
+func Config(src []byte) *Error {
 	s := scanner{src: src}
 	s.frames = append(s.frames, frame{})
 	return s.run()
 }
 
-// scanTemplate does the same for a bare template: a templatefile, or a string in JSON.
-func scanTemplate(src []byte) *scanError {
+// Template does the same for a bare template: a templatefile, or a string in JSON.
+func Template(src []byte) *Error {
 	s := scanner{src: src}
 	s.frames = append(s.frames, frame{open: '"'})
 	s.templates = append(s.templates, template{bare: true})
@@ -78,12 +81,12 @@ type scanner struct {
 	templates []template
 	braces    int   // as the lexer counts them; may become negative
 	returns   []int // brace counts at which a } continues the template around it
-	err       *scanError
+	err       *Error
 }
 
 // run drives the two modes: inside a template's text, or in code. Templates and the
 // sequences inside them alternate, so the two stacks' lengths tell the mode.
-func (s *scanner) run() *scanError {
+func (s *scanner) run() *Error {
 	for s.err == nil && s.pos < len(s.src) {
 		if len(s.templates) > len(s.returns) {
 			s.text()
@@ -103,7 +106,7 @@ func (s *scanner) run() *scanError {
 
 func (s *scanner) fail(offset int, summary, detail string) {
 	if s.err == nil {
-		s.err = &scanError{offset: min(offset, len(s.src)), summary: summary, detail: detail}
+		s.err = &Error{Offset: min(offset, len(s.src)), Summary: summary, Detail: detail}
 	}
 }
 

@@ -1,27 +1,27 @@
-package hclspec
+package scan
 
 import (
 	"bytes"
 	"encoding/json"
 )
 
-// scanJSON reports whether src, a file in JSON syntax, is safe to parse and later to
+// JSON reports whether src, a file in JSON syntax, is safe to parse and later to
 // evaluate: its strings are templates, which are parsed whenever they are looked at.
-func scanJSON(src []byte) *scanError {
+func JSON(src []byte) *Error {
 	depth := 0
 	for i := 0; i < len(src); i++ {
 		switch src[i] {
 		case '{', '[':
 			depth++
 			if depth > MaxNesting {
-				return &scanError{i, "Nesting too deep", "Objects and arrays may stand at most 200 deep inside each other."}
+				return &Error{i, "Nesting too deep", "Objects and arrays may stand at most 200 deep inside each other."}
 			}
 		case '}', ']':
 			depth--
 		case '"':
 			end := endOfString(src, i)
 			if err := scanJSONString(src[i:end]); err != nil {
-				err.offset = i
+				err.Offset = i
 				return err
 			}
 			i = end - 1
@@ -49,7 +49,7 @@ func endOfString(src []byte, i int) int {
 	return len(src)
 }
 
-func scanJSONString(quoted []byte) *scanError {
+func scanJSONString(quoted []byte) *Error {
 	if !bytes.ContainsAny(quoted, "$%\\") {
 		return nil
 	}
@@ -64,5 +64,5 @@ func scanJSONString(quoted []byte) *scanError {
 	if !bytes.Contains(text, []byte("${")) && !bytes.Contains(text, []byte("%{")) {
 		return nil
 	}
-	return scanTemplate(text)
+	return Template(text)
 }
