@@ -56,6 +56,7 @@ func TestBadConfiguration(t *testing.T) {
 		"policy as a value":      {"detector \"hash\" \"a\" {}\nlocals { a = detector.hash.a }\n", []string{"detector.hash.a", "policy"}},
 		"wrong kind of list":     {"detector \"hash\" \"d\" {}\nsource \"file\" \"a\" {\n  path = \"x\"\n  rules = [detector.hash.d]\n}\n", []string{"rules", "detector.hash.d"}},
 		"unsuitable detector":    {"detector \"hash\" \"d\" {}\nsource \"static\" \"a\" {\n  value = 1\n  detectors = [detector.hash.d]\n}\n", []string{"detector.hash.d", "read once"}},
+		"interval too short":     {"source \"file\" \"a\" {\n  path = \"x\"\n  interval = \"20ms\"\n}\n", []string{"20ms", "100ms", "line 3"}},
 		"cycle":                  {"locals {\n  a = local.b\n  b = local.c\n  c = local.a\n}\n", []string{"local.a -> local.b -> local.c -> local.a"}},
 		"cycle of itself":        {"locals { a = local.a }\n", []string{"local.a -> local.a"}},
 		"cycle of sinks":         {"sink \"file\" \"a\" {\n  path = \"x\"\n  content = sink.file.b.sha256\n}\nsink \"file\" \"b\" {\n  path = \"y\"\n  content = \"z\"\n  depends_on = [sink.file.a]\n}\n", []string{"Cycle", "sink.file.a", "sink.file.b"}},

@@ -249,6 +249,11 @@ func (p *program) checkSettings(n *node, v cty.Value) hcl.Diagnostics {
 		case interval && len(n.detectors) > 0:
 			fail("interval", "Conflicting attributes", "interval is short for the default detector at that interval, so it cannot stand beside detectors. Set the interval in the detector.")
 		}
+		if interval && len(n.kind.Detectors) > 0 && len(n.detectors) == 0 {
+			if d := p.badInterval(n, v.GetAttr("interval")); d != "" {
+				fail("interval", "Unsuitable interval", d)
+			}
+		}
 		for _, d := range n.detectors {
 			if !slices.Contains(n.kind.Detectors, d.Kind) {
 				can := "it is read once"
@@ -267,6 +272,22 @@ func (p *program) checkSettings(n *node, v cty.Value) hcl.Diagnostics {
 		}
 	}
 	return diags
+}
+
+// badInterval says what the default detector of a source has against an interval, "" for nothing.
+func (p *program) badInterval(n *node, interval cty.Value) string {
+	interval, marks := interval.Unmark()
+	kind := p.opts.Registry.Kind("detector", n.kind.Detectors[0])
+	if kind == nil || !interval.IsKnown() || len(marks) > 0 {
+		return ""
+	}
+	_, diags := p.detector(kind, cty.ObjectVal(map[string]cty.Value{"interval": interval}), n.addr)
+	for _, d := range diags {
+		if d.Severity == hcl.DiagError {
+			return strings.TrimPrefix(d.Detail, n.addr.String()+": ")
+		}
+	}
+	return ""
 }
 
 func attributeIs(v cty.Value, name, want string) bool {

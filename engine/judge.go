@@ -26,9 +26,11 @@ func (o *observer) judge(ctx context.Context, l *look, n *node, ev *evaluated, s
 	switch {
 	case l.Fresh != nil:
 		previous := l.Accepted
-		l.Checks, l.Rejected = o.judgeValue(ctx, n, s, l.Value, previous, l.Data, l.Fresh.Version)
+		checks, rejected := o.judgeValue(ctx, n, s, l.Value, previous, l.Data, l.Fresh.Version)
+		l.Checks, l.Rejected = append(l.Checks, checks...), rejected
 	case again:
-		l.Checks, l.Rejected = o.judgeValue(ctx, n, s, l.Accepted, l.Accepted, l.text, current.Version)
+		checks, rejected := o.judgeValue(ctx, n, s, l.Accepted, l.Accepted, l.text, current.Version)
+		l.Checks, l.Rejected = append(l.Checks, checks...), rejected
 	}
 	if current != nil || l.Err == "" && !l.Rejected && !l.Waiting {
 		return // what was accepted once is not replaced by a stand-in, even where it cannot be read

@@ -81,6 +81,11 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 	if o.scene != nil && o.scene.lost && !sent {
 		known = nil
 	}
+	if !o.admits(n, l) {
+		o.stored(ctx, l, row, settings.Sensitive)
+		o.judge(ctx, l, n, ev, settings, row)
+		return l
+	}
 	snapshot, err := o.obtain(ctx, l, n, ev.source, settings, known)
 	if l.Waiting {
 		o.judge(ctx, l, n, ev, settings, row)

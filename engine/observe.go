@@ -285,7 +285,7 @@ func (o *observer) mergeSource(l *look) {
 	n := o.prog.nodes[l.Address]
 	switch choice.Problem {
 	case plan.Failed:
-		o.complain(n, "Source failed", fmt.Sprintf("%s: %s. %s", l.Address, strings.TrimSuffix(choice.Reason, "."), standingWords(choice, row)))
+		o.complain(n, "Source failed", fmt.Sprintf("%s: %s. %s", l.Address, strings.TrimRight(choice.Reason, ".?!"), standingWords(choice, row)))
 	case plan.Rejected:
 		o.complain(n, "Candidate rejected", fmt.Sprintf("%s: %s. %s", l.Address, refusal(l.Checks), standingWords(choice, row)))
 	}

@@ -454,7 +454,7 @@ func (n *node) deliveryAllowed() bool {
 
 // judges reports whether an expression kept as such sees a candidate.
 func (n *node) judges(name string) bool {
-	return n.addr.Type == address.Rule || strings.HasPrefix(name, "precondition.")
+	return n.addr.Type == address.Rule || n.addr.Type == address.Sink && strings.HasPrefix(name, "precondition.")
 }
 
 // scopeRules say what an expression may refer to beside what is always visible.
@@ -474,7 +474,7 @@ func (p *program) checkReference(n *node, r *hclspec.Reference, rules scopeRules
 	switch r.Root {
 	case "value", "previous", "text", "meta":
 		if !rules.candidate {
-			return fail("Unknown name", fmt.Sprintf("%s is known only in the conditions of rules and preconditions. Refer to a source's value as source.KIND.NAME.value.", r.Root))
+			return fail("Unknown name", fmt.Sprintf("%s is known only in the conditions of rules and in the preconditions of sinks. Refer to a source's value as source.KIND.NAME.value.", r.Root))
 		}
 		return nil
 	case "delivery":

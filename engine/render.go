@@ -285,24 +285,11 @@ func (o *observer) judgeSink(ctx context.Context, n *node, ev *evaluated, r *ren
 		c.value = c.value.Mark(mark.Sensitive)
 	}
 	checks, rejected := o.rules(ctx, n, c)
-	scope := candidateScope(n, c)
-	for i, p := range preconditions(ev) {
-		check := plan.Check{Address: n.addr.String(), Object: n.addr.String(), Status: "pass", Severity: "error"}
-		ok, message, diags := o.condition(n, p.Condition, p.ErrorMessage, scope)
-		switch {
-		case diags.HasErrors():
-			check.Status, check.Findings = "error", []string{fmt.Sprintf("precondition %d cannot be evaluated: %s", i+1, diagnosticText(diags))}
-		case !ok && message == unknownCondition:
-			check.Status = "unknown"
-			if r.Blocked == nil {
-				r.Blocked = &plan.Wait{Kind: plan.BlockedBy, On: o.waitsOn(n), Reason: "a precondition cannot be judged: " + o.unknownReason(n)}
-			}
-		case !ok:
-			check.Status, check.Findings = "fail", []string{message}
-		}
-		rejected = rejected || check.Status != "pass" && check.Status != "unknown"
-		checks = append(checks, check)
+	more, failed, unknown := o.preconditions(n, preconditions(ev), candidateScope(n, c))
+	if unknown && r.Blocked == nil {
+		r.Blocked = &plan.Wait{Kind: plan.BlockedBy, On: o.waitsOn(n), Reason: "a precondition cannot be judged: " + o.unknownReason(n)}
 	}
+	checks, rejected = append(checks, more...), rejected || failed
 	r.Checks = checks
 	if rejected {
 		r.Blocked = &plan.Wait{Kind: plan.RejectedByOwn, Reason: rejections(checks)[0]}
@@ -311,15 +298,6 @@ func (o *observer) judgeSink(ctx context.Context, n *node, ev *evaluated, r *ren
 			Detail: fmt.Sprintf("%s is left as it is: %s.", n.addr, refusal(checks)),
 		})
 	}
-}
-
-func diagnosticText(diags hcl.Diagnostics) string {
-	for _, d := range diags {
-		if d.Severity == hcl.DiagError {
-			return d.Summary + ": " + d.Detail
-		}
-	}
-	return ""
 }
 
 func preconditions(ev *evaluated) []providers.Precondition {

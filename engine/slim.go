@@ -30,6 +30,9 @@ func (p *program) slim() {
 }
 
 func (p *program) slimNode(n *node) {
+	if n.static.hasPreconditions() {
+		return // they are evaluated at each look
+	}
 	kept := *n.static
 	kept.hidden = kept.shown("") != ""
 	kept.values = cty.NilVal
@@ -63,7 +66,7 @@ type plainSettings struct {
 func (p *program) shared(s *providers.SourceSettings) *providers.SourceSettings {
 	plain := *s
 	plain.Detectors, plain.Rules, plain.RateLimits, plain.DependsOn = nil, nil, nil, nil
-	if s.Fallback != cty.NilVal || s.Push != nil {
+	if s.Fallback != cty.NilVal || s.Push != nil || len(s.Preconditions) > 0 {
 		return &plain
 	}
 	key := plainSettings{s.Interval, s.Decode, s.AllowEmpty, s.Sensitive, s.MaxBytes}

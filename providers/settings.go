@@ -43,17 +43,18 @@ const DefaultMaxBytes = 16 << 20
 
 // SourceSettings are the attributes every source has beside those of its kind.
 type SourceSettings struct {
-	Detectors  hcl.Expression `hcl:"detectors,optional" doc:"Detectors that decide when to look again and which differences count, as a list of references. Without it the kind's own default watches."`
-	Interval   Duration       `hcl:"interval,optional" doc:"Short for the kind's default detector at this interval. Cannot be combined with detectors."`
-	Rules      hcl.Expression `hcl:"rules,optional" doc:"Rules a candidate must satisfy to be accepted, as a list of references. All findings of all rules come at once."`
-	RateLimits hcl.Expression `hcl:"rate_limits,optional" doc:"Rate limits on acceptances, as a list of references; all must allow."`
-	Decode     string         `hcl:"decode,optional" doc:"Decoder of the bytes. Left out, the ending of the path or URL decides, then the Content-Type." values:"json,yaml,toml,text,bytes"`
-	Fallback   cty.Value      `hcl:"fallback,optional" doc:"Value that stands in while nothing was ever accepted and the look failed. It passes the rules, is never accepted, and never replaces an existing target that Tidegate did not write."`
-	AllowEmpty bool           `hcl:"allow_empty,optional" doc:"Accept an empty candidate (no body, null, {}, [], an empty text). Without it an empty candidate is rejected, since absence is not emptiness."`
-	Sensitive  bool           `hcl:"sensitive,optional" doc:"Mark the value: it never appears in clear in output or in the state."`
-	MaxBytes   int64          `hcl:"max_bytes,optional" doc:"Largest size in bytes after decompression."`
-	DependsOn  hcl.Expression `hcl:"depends_on,optional" doc:"Further blocks to wait for, as a list of references."`
-	Push       *PushSettings  `hcl:"push,block" doc:"Lets the source also receive its value through the listener of apply --watch; the newest of push and poll wins."`
+	Detectors     hcl.Expression `hcl:"detectors,optional" doc:"Detectors that decide when to look again and which differences count, as a list of references. Without it the kind's own default watches."`
+	Interval      Duration       `hcl:"interval,optional" doc:"Short for the kind's default detector at this interval. Cannot be combined with detectors."`
+	Rules         hcl.Expression `hcl:"rules,optional" doc:"Rules a candidate must satisfy to be accepted, as a list of references. All findings of all rules come at once."`
+	RateLimits    hcl.Expression `hcl:"rate_limits,optional" doc:"Rate limits on acceptances, as a list of references; all must allow."`
+	Decode        string         `hcl:"decode,optional" doc:"Decoder of the bytes. Left out, the ending of the path or URL decides, then the Content-Type." values:"json,yaml,toml,text,bytes"`
+	Fallback      cty.Value      `hcl:"fallback,optional" doc:"Value that stands in while nothing was ever accepted and the look failed. It passes the rules, is never accepted, and never replaces an existing target that Tidegate did not write."`
+	AllowEmpty    bool           `hcl:"allow_empty,optional" doc:"Accept an empty candidate (no body, null, {}, [], an empty text). Without it an empty candidate is rejected, since absence is not emptiness."`
+	Sensitive     bool           `hcl:"sensitive,optional" doc:"Mark the value: it never appears in clear in output or in the state."`
+	MaxBytes      int64          `hcl:"max_bytes,optional" doc:"Largest size in bytes after decompression."`
+	DependsOn     hcl.Expression `hcl:"depends_on,optional" doc:"Further blocks to wait for, as a list of references."`
+	Preconditions []Precondition `hcl:"precondition,block" doc:"Condition that must hold before the source is looked at; while it does not, the accepted value stays. May be repeated."`
+	Push          *PushSettings  `hcl:"push,block" doc:"Lets the source also receive its value through the listener of apply --watch; the newest of push and poll wins."`
 }
 
 // PushSettings say how a value is pushed to a source.
@@ -125,7 +126,7 @@ func (s *SinkSettings) check() error {
 	return s.Retry.Check()
 }
 
-// Precondition is one condition of a sink.
+// Precondition is one condition of a source or sink.
 type Precondition struct {
 	Condition    hcl.Expression `hcl:"condition" doc:"Expression that must be true."`
 	ErrorMessage hcl.Expression `hcl:"error_message" doc:"What to say when it is not."`

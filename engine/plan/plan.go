@@ -162,6 +162,8 @@ type Check struct {
 	Status   string   `json:"status"`  // pass, fail, error, unknown
 	Severity string   `json:"severity,omitempty"`
 	Findings []string `json:"findings,omitempty"` // redacted
+	// Precondition says that it is one of the block's own preconditions.
+	Precondition bool `json:"precondition,omitempty"`
 }
 
 // WaitKind says why a sink's action is not carried out now.

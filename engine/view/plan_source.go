@@ -191,7 +191,7 @@ func namedChecks(of address.Type, checks []plan.Check) []namedCheck {
 	for _, c := range checks {
 		n := namedCheck{Check: c, name: c.Address, word: c.Status}
 		switch {
-		case c.Address == c.Object && of == address.Source:
+		case c.Address == c.Object && of == address.Source && !c.Precondition:
 			n.name = "allow_empty"
 		case c.Address == c.Object:
 			conditions++
