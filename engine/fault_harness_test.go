@@ -206,7 +206,7 @@ func regular(t *testing.T, dir string) []string {
 // eventually waits for the world to become so, within a bounded time.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience)
 	for !so() {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain: %s", what)

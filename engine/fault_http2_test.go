@@ -308,7 +308,7 @@ func TestFaultHTTP2Floods(t *testing.T) {
 			s.from(func(_ int, f *frames, stream uint32) bool { return flood(f, stream) })
 			m.timeout("500ms")
 			m.keeps(t, "source.http.c")
-			if d := time.Since(begun); d > 10*time.Second {
+			if d := time.Since(begun); d > time.Minute {
 				t.Errorf("the look took %v", d)
 			}
 			runtime.ReadMemStats(&after)

@@ -218,7 +218,7 @@ func TestFaultHTTPAnswersThatChangeNothing(t *testing.T) {
 			}
 			begun := time.Now()
 			m.keeps(t, "source.http.c", c.part)
-			if d := time.Since(begun); d > 10*time.Second {
+			if d := time.Since(begun); d > time.Minute {
 				t.Errorf("it took %v", d)
 			}
 			m.timeout("20s")
@@ -408,7 +408,7 @@ sink "file" "free" {
 			if n := len(busy.seen()); n != c.requests {
 				t.Errorf("%d requests, want %d", n, c.requests)
 			}
-			if took > 15*time.Second || name == "seconds" && took < 2*time.Second {
+			if took > time.Minute || name == "seconds" && took < 2*time.Second {
 				t.Errorf("it took %v", took)
 			}
 		})
@@ -503,7 +503,7 @@ sink "file" "s%[1]d" {
 	m := newModule(t, "main.hcl", b.String())
 	begun := time.Now()
 	p, result, diags := m.apply()
-	if d := time.Since(begun); d > 8*time.Second {
+	if d := time.Since(begun); d > time.Minute {
 		t.Errorf("it took %v", d)
 	}
 	wantError(t, diags, "source.http.s1", "source.http.s11")

@@ -301,7 +301,7 @@ sink "file" "after" {
 				if result.Failed != 1 || result.Skipped != 1 || exists(m.path("after.txt")) {
 					t.Errorf("result = %+v", result)
 				}
-				if d := time.Since(begun); d > 15*time.Second {
+				if d := time.Since(begun); d > 50*time.Second {
 					t.Errorf("it took %v", d)
 				}
 				m.wantFile("out.txt", "one")
@@ -569,7 +569,7 @@ func TestFaultSinkServerEndlessAnswer(t *testing.T) {
 	m := hookModule(t, h.url)
 	begun := time.Now()
 	m.mustApply()
-	if d := time.Since(begun); d > 10*time.Second {
+	if d := time.Since(begun); d > time.Minute {
 		t.Errorf("it took %v", d)
 	}
 	if n := len(h.received()); n != 1 {

@@ -180,6 +180,7 @@ func TestWatchE6ClockJumps(t *testing.T) {
 	cert, ca := certificate(t, year/2)
 	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Connection", "close") // certificates are looked at when a connection is made
 		fmt.Fprint(w, `{"secure":1}`)
 	}))
 	secure.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}

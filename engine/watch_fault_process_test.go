@@ -309,13 +309,13 @@ sink "file" "slow" {
 		t.Fatal(err)
 	}
 	s := m.serveAs(m.traced(strace, []string{
-		"-o", os.DevNull, "-P", m.path("slow"), "-e", "trace=fsync", "-e", "inject=fsync:delay_enter=3s",
+		"-o", os.DevNull, "-P", m.path("slow"), "-e", "trace=fsync", "-e", "inject=fsync:delay_enter=6s",
 	}, "apply", "--watch", "--grace", "10s"))
 	for v := 1; v <= 3; v++ {
 		from := time.Now()
 		m.replace("app.json", fmt.Sprintf(`{"v":%d}`, v))
 		eventually(t, fmt.Sprintf("value %d arrives elsewhere", v), func() bool { return m.v("out.json") == v })
-		if took := time.Since(from); v > 1 && took > 2500*time.Millisecond {
+		if took := time.Since(from); v > 1 && took > 5500*time.Millisecond {
 			t.Errorf("value %d took %s elsewhere", v, took)
 		}
 	}
@@ -325,7 +325,7 @@ sink "file" "slow" {
 		t.Fatal(err)
 	}
 	s.wait()
-	if took := time.Since(from); took > 12*time.Second {
+	if took := time.Since(from); took > time.Minute {
 		t.Errorf("it took %s to end\n%s", took, s.log)
 	}
 }

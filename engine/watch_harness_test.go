@@ -94,8 +94,9 @@ func (d *daemon) event(ev engine.Event) {
 	d.change = make(chan struct{})
 }
 
-// patience bounds every wait of these tests; nothing waits for it to pass.
-const patience = 20 * time.Second
+// patience bounds every wait of these tests; nothing waits for it to pass. A machine may be slow
+// and have much else to do.
+const patience = 2 * time.Minute
 
 // await waits until a condition holds. It is asked again after each event, and from time to
 // time for what no event tells of.

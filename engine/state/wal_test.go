@@ -76,7 +76,7 @@ func TestReadersBesideADaemon(t *testing.T) {
 	if bound := max(minLogPages*pageSize, info.Size()/logShare*2) + 2<<20; log > bound {
 		t.Errorf("the log had %d bytes, more than %d", log, bound)
 	}
-	if worst > 10*time.Second {
+	if worst > time.Minute {
 		t.Errorf("a reader took %v", worst)
 	}
 }

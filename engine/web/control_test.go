@@ -212,7 +212,7 @@ func TestControlSurvivesPanics(t *testing.T) {
 	if err := c.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "internal error") {
 		t.Errorf("%v", err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if _, err := c.Status(ctx); err != nil {
 		t.Errorf("%v", err)

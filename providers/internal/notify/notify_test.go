@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,12 +17,20 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// long bounds every wait of these tests; nothing waits for it to pass.
+const long = time.Minute
+
 // told collects what a registration is told.
 type told struct {
+	hub     *hub
 	mu      sync.Mutex
 	changes []providers.Change
 	bell    chan struct{}
+	marker  *told  // a registration of its own, for behind
+	marked  string // where the marker listens
 }
+
+func newTold(h *hub) *told { return &told{hub: h, bell: make(chan struct{}, 1)} }
 
 func (w *told) wake(c providers.Change) {
 	w.mu.Lock()
@@ -42,35 +51,39 @@ func (w *told) take() []providers.Change {
 	return c
 }
 
+// behind waits until all that happened before was told. Events come in their order, so when a
+// marker is told, so is what came before it, but for others of the same batch and what is held
+// back for writtenGap: the second marker comes in a batch of its own, the third is held back as
+// long as they are, and the fourth comes behind that.
+func (w *told) behind(t testing.TB) {
+	t.Helper()
+	if w.marker == nil {
+		w.marked = filepath.Join(t.TempDir(), "marker")
+		write(t, w.marked, "")
+		w.marker = listenOn(t, w.hub, w.marked, false)
+	}
+	for range 4 {
+		write(t, w.marked, "x")
+		w.marker.within(t, "a marker", func(got []providers.Change) bool { return len(got) > 0 })
+	}
+}
+
 // calm waits until nothing more comes and forgets it.
 func (w *told) calm(t testing.TB) {
 	t.Helper()
-	for {
-		select {
-		case <-w.bell:
-		case <-time.After(50 * time.Millisecond):
-			w.take()
-			return
-		}
-	}
+	w.behind(t)
+	w.take()
 }
 
 // want waits until the change was told.
 func (w *told) want(t testing.TB, c providers.Change, what string) {
 	t.Helper()
-	w.within(t, 5*time.Second, what, func(got []providers.Change) bool {
-		for _, g := range got {
-			if g == c {
-				return true
-			}
-		}
-		return false
-	})
+	w.within(t, what, func(got []providers.Change) bool { return slices.Contains(got, c) })
 }
 
-func (w *told) within(t testing.TB, limit time.Duration, what string, is func([]providers.Change) bool) {
+func (w *told) within(t testing.TB, what string, is func([]providers.Change) bool) {
 	t.Helper()
-	deadline := time.After(limit)
+	deadline := time.After(long)
 	var all []providers.Change
 	for {
 		all = append(all, w.take()...)
@@ -80,7 +93,7 @@ func (w *told) within(t testing.TB, limit time.Duration, what string, is func([]
 		select {
 		case <-w.bell:
 		case <-deadline:
-			t.Fatalf("%s: told %v within %s", what, words(all), limit)
+			t.Fatalf("%s: told %v within %s", what, words(all), long)
 		}
 	}
 }
@@ -88,18 +101,16 @@ func (w *told) within(t testing.TB, limit time.Duration, what string, is func([]
 // only waits for what comes and wants nothing but the change in it.
 func (w *told) only(t testing.TB, c providers.Change, what string) {
 	t.Helper()
-	w.want(t, c, what)
-	time.Sleep(30 * time.Millisecond)
-	for _, got := range w.take() {
-		if got != c {
-			t.Errorf("%s: told %s too", what, words([]providers.Change{got}))
-		}
+	w.behind(t)
+	got := w.take()
+	if len(got) == 0 || slices.ContainsFunc(got, func(g providers.Change) bool { return g != c }) {
+		t.Errorf("%s: told %v, want nothing but %v", what, words(got), words([]providers.Change{c}))
 	}
 }
 
 func (w *told) nothing(t testing.TB, what string) {
 	t.Helper()
-	time.Sleep(60 * time.Millisecond)
+	w.behind(t)
 	if got := w.take(); len(got) > 0 {
 		t.Errorf("%s: told %v, want nothing", what, words(got))
 	}
@@ -117,13 +128,7 @@ func words(changes []providers.Change) []string {
 
 func listen(t testing.TB, path string, recursive bool) *told {
 	t.Helper()
-	w := &told{bell: make(chan struct{}, 1)}
-	stop, err := Watch(path, recursive, w.wake)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(stop)
-	return w
+	return listenOn(t, &process, path, recursive)
 }
 
 func write(t testing.TB, path, text string) {
@@ -201,6 +206,8 @@ func TestFaultF2EditorPatterns(t *testing.T) {
 		{"moved from elsewhere, just written", providers.Written, func(t *testing.T, path string) {
 			from := filepath.Join(filepath.Dir(filepath.Dir(path)), "from")
 			write(t, from, "b")
+			late := time.Now().Add(time.Hour) // however slow the machine is
+			check(t, os.Chtimes(from, late, late))
 			check(t, os.Rename(from, path))
 		}},
 		{"chmod", providers.Written, func(t *testing.T, path string) { check(t, os.Chmod(path, 0o600)) }},
@@ -252,7 +259,7 @@ func TestFaultF3DataSwap(t *testing.T) {
 				write(t, filepath.Join(dir, generation, "app.json"), fmt.Sprint(i))
 				w.nothing(t, "before the swap")
 				swap(t, generation, filepath.Join(dir, "..data"))
-				w.within(t, time.Second, "swap", func(got []providers.Change) bool { return len(got) > 0 && got[0] == providers.Replaced })
+				w.within(t, "swap", func(got []providers.Change) bool { return len(got) > 0 && got[0] == providers.Replaced })
 				check(t, os.RemoveAll(filepath.Join(dir, fmt.Sprintf("..2026_%02d", i-1))))
 				w.calm(t)
 				write(t, filepath.Join(dir, generation, "app.json"), "in place")
@@ -461,7 +468,7 @@ func TestSharedDirectory(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "app.json")
 	write(t, path, "1")
-	a, b, whole := &told{bell: make(chan struct{}, 1)}, listen(t, path, false), listen(t, dir, false)
+	a, b, whole := newTold(&process), listen(t, path, false), listen(t, dir, false)
 	stop, err := Watch(path, false, a.wake)
 	check(t, err)
 	replace(t, path, "2")
@@ -533,15 +540,13 @@ func TestRacingRegistrations(t *testing.T) {
 	close(done)
 	wg.Wait()
 	mkdir(t, filepath.Join(dir, "a"))
-	keep.within(t, 10*time.Second, "after all of it", func(got []providers.Change) bool {
-		replace(t, filepath.Join(dir, "a", "keep"), "x")
-		time.Sleep(10 * time.Millisecond)
-		return len(got) > 0 && got[len(got)-1] == providers.Replaced
-	})
+	keep.calm(t)
+	replace(t, filepath.Join(dir, "a", "keep"), "x")
+	keep.want(t, providers.Replaced, "after all of it")
 	s := process.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.all) != 1 || len(s.dirs) > 2 {
+	if len(s.all) != 2 || len(s.dirs) > 3 { // the marker is one
 		t.Errorf("%d registrations and %d directories are left", len(s.all), len(s.dirs))
 	}
 }
