@@ -295,9 +295,12 @@ func (e *Engine) SettingsContext() *hcl.EvalContext {
 // StatePath returns where the state is, absolute.
 func (e *Engine) StatePath() string { return e.statePath }
 
+// BlockGraph is the graph of what depends on what among the blocks of a configuration.
+type BlockGraph = graph.Graph[address.Address]
+
 // Graph returns the dependency graph of the configuration's blocks, of repeated ones that of their
-// instances.
-func (e *Engine) Graph() *graph.Graph[address.Address] {
+// instances. It is never changed.
+func (e *Engine) Graph() *BlockGraph {
 	if len(e.prog.modules) == 1 && len(e.prog.groups) == 0 {
 		return e.prog.graph
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"strings"
 
 	"tidegate/engine/plan"
@@ -24,6 +25,7 @@ const (
 	NodeRejected  = "rejected"  // a rule or a precondition refuses it
 	NodeFailed    = "failed"    // the look or the delivery failed
 	NodeDrifted   = "drifted"   // somebody else changed the target
+	NodePaused    = "paused"    // somebody paused it, in a running daemon
 )
 
 // LedgerStates tells of each source and sink of the graph what the ledger knows: nothing is
@@ -63,6 +65,47 @@ func ledgerSink(row *state.Sink) NodeState {
 		return NodeState{NodePending, "nothing was delivered yet"}
 	}
 	return NodeState{State: NodeDelivered}
+}
+
+// DaemonStates tells how a running daemon sees each source and sink.
+func DaemonStates(s *Status) map[address.Address]NodeState {
+	out := make(map[address.Address]NodeState, len(s.Sources)+len(s.Sinks))
+	for _, src := range s.Sources {
+		out[src.Address] = NodeState{daemonState(src.State, NodeAccepted), cmp.Or(src.Reason, errorOf(src.State, src.LastError))}
+	}
+	for _, snk := range s.Sinks {
+		out[snk.Address] = NodeState{daemonState(snk.State, NodeDelivered), cmp.Or(snk.Reason, errorOf(snk.State, snk.LastError))}
+	}
+	return out
+}
+
+// daemonState is the state of the graph for one of a daemon's.
+func daemonState(state, ok string) string {
+	switch state {
+	case StateOK:
+		return ok
+	case StateFailing, StateDegraded, StateFailed:
+		return NodeFailed
+	case StateRejected, StateFlapping:
+		return NodeRejected
+	case StateDeferred:
+		return NodeDeferred
+	case StateBlocked:
+		return NodeBlocked
+	case StateDrifted, StateFighting:
+		return NodeDrifted
+	case StatePaused:
+		return NodePaused
+	}
+	return NodePending // it waits, settles, or is being delivered
+}
+
+// errorOf leaves out an error that is an old story.
+func errorOf(state, err string) string {
+	if state == StateOK {
+		return ""
+	}
+	return err
 }
 
 // PlanStates tells what a plan says of each source and sink.

@@ -5,8 +5,10 @@ package engine_test
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -172,5 +174,62 @@ func TestWatchW18ListenerFollowsAReload(t *testing.T) {
 	}
 	if s.over() {
 		t.Fatalf("the daemon ended:\n%s", s.log)
+	}
+}
+
+// The status page and the graph tell of a real daemon how everything is, and nothing that is secret.
+func TestWatchStatusPageAndGraph(t *testing.T) {
+	address := freeAddress(t)
+	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	m := newModule(t, "app.json", `{"v":"hunter2-canary"}`, "main.hcl", fmt.Sprintf("tidegate {\n  listener { address = %q }\n}\n", address)+`
+source "file" "app" {
+  path      = "app.json"
+  sensitive = true
+}
+source "webhook" "hook" { secrets = ["`+secret+`"] }
+rule "assert" "never" {
+  assertion {
+    condition     = false
+    error_message = "it is ${value.v}"
+  }
+}
+source "file" "refused" {
+  path      = "app.json"
+  sensitive = true
+  rules     = [rule.assert.never]
+}
+sink "file" "out" {
+  path    = "out.json"
+  content = jsonencode(source.file.app.value)
+}
+sink "file" "hook" {
+  path    = "hook.json"
+  content = jsonencode(source.webhook.hook.value)
+}`)
+	m.serve()
+	get := func(page string) string {
+		resp, err := http.Get("http://" + address + page)
+		if err != nil {
+			return ""
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		return string(body)
+	}
+	for page, parts := range map[string][]string{
+		"/": {"source.file.app", "source.webhook.hook", "waiting for first push", "rejected", "sink.file.out", "source.webhook.hook has no value", "blocked"},
+		"/api/v1/graph": {
+			`"address": "sink.file.out"`, `"state": "delivered"`, `"state": "accepted"`, `"state": "blocked"`, `"state": "rejected"`, `"address": "rule.assert.never"`,
+		},
+		"/api/v1/graph?format=svg": {"<svg", "sink.file.out: delivered"},
+	} {
+		body := ""
+		eventually(t, fmt.Sprintf("%s has %q", page, parts), func() bool {
+			body = get(page)
+			return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(body, part) })
+		})
+		if strings.Contains(body, "hunter2") || strings.Contains(body, secret) {
+			t.Errorf("%s tells a secret:\n%s", page, body)
+		}
 	}
 }

@@ -15,6 +15,16 @@ func (d *Daemon) Status(ctx context.Context) (*Status, error) {
 	return out, err
 }
 
+// Graph returns the graph of the configuration that runs. It is never changed: a reload makes
+// another.
+func (d *Daemon) Graph(ctx context.Context) (*BlockGraph, error) {
+	var e *Engine
+	if err := d.call(ctx, func() { e = d.engine }); err != nil {
+		return nil, err
+	}
+	return e.Graph(), nil
+}
+
 func (d *Daemon) status() *Status {
 	s := &Status{
 		Version: d.opts.Version, PID: pid(), Started: d.started, Time: time.Now(), Dir: d.engine.spec.Dir, State: d.engine.statePath,

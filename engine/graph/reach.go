@@ -14,6 +14,23 @@ func (g *Graph[K]) Affected(seeds []K) map[K]struct{} { return g.reach(seeds, g.
 // be evaluated. Seeds that are not in the graph are left out.
 func (g *Graph[K]) Ancestors(seeds []K) map[K]struct{} { return g.reach(seeds, g.deps) }
 
+// Around returns the part of the graph that a node depends on or that depends on it, with the node
+// and the edges between them. It is empty for a node that the graph does not hold.
+func (g *Graph[K]) Around(node K) *Graph[K] {
+	out := New(g.compare)
+	part := g.Ancestors([]K{node})
+	maps.Copy(part, g.Affected([]K{node}))
+	for key := range part {
+		out.Add(key)
+		for _, dep := range g.Dependencies(key) {
+			if _, in := part[dep]; in {
+				out.Connect(key, dep)
+			}
+		}
+	}
+	return out
+}
+
 func (g *Graph[K]) reach(seeds []K, edges [][]int) map[K]struct{} {
 	out := map[K]struct{}{}
 	var stack []int

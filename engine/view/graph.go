@@ -30,6 +30,7 @@ var looks = []look{
 	{engine.NodeDeferred, "#fff3d1", "#8a6100", "a rate limit lets it pass later"},
 	{engine.NodeBlocked, "#ece7f8", "#5b45a8", "something it is made from has no value"},
 	{engine.NodeDrifted, "#fde4f2", "#a0206b", "somebody else changed the target"},
+	{engine.NodePaused, "#e8e8ea", "#3f3f46", "somebody paused it"},
 	{engine.NodeRejected, "#ffe6d8", "#b04a08", "a rule or precondition refuses it"},
 	{engine.NodeFailed, "#fde3e1", "#b3261e", "the look or the delivery failed"},
 }
@@ -50,8 +51,8 @@ func (g Graph) look(a address.Address) look {
 func (g Graph) used() []look {
 	var out []look
 	for _, l := range looks {
-		for _, s := range g.States {
-			if s.State == l.state {
+		for a, s := range g.States {
+			if s.State == l.state && g.Has(a) {
 				out = append(out, l)
 				break
 			}

@@ -87,22 +87,26 @@ const stateColumn = 1
 func sourceRows(st *engine.Status) []statusRow {
 	out := make([]statusRow, 0, len(st.Sources))
 	for _, s := range st.Sources {
-		notes := noteList(s.Reason)
-		if s.LastErrorTime.After(s.LastSuccess) || s.State == engine.StateDegraded {
-			notes = addNote(notes, s.LastError)
-		}
-		if s.Failures > 1 && len(notes) > 0 {
-			notes[len(notes)-1] += fmt.Sprintf(" (%d times in a row)", s.Failures)
-		}
-		if left := s.CertificateEnds.Sub(st.Time); !s.CertificateEnds.IsZero() && left < certificateSoon {
-			notes = append(notes, "the server's certificate ends "+moment(s.CertificateEnds))
-		}
-		out = append(out, statusRow{
-			cells: []string{s.Address.String(), s.State, ago(st.Time, s.LastSuccess), dash(cut(short(s.Version), versionColumns)), ahead(st.Time, s.NextLook)},
-			state: s.State, notes: notes,
-		})
+		out = append(out, sourceRow(st.Time, s))
 	}
 	return out
+}
+
+func sourceRow(now time.Time, s *engine.SourceStatus) statusRow {
+	notes := noteList(s.Reason)
+	if s.LastErrorTime.After(s.LastSuccess) || s.State == engine.StateDegraded {
+		notes = addNote(notes, s.LastError)
+	}
+	if s.Failures > 1 && len(notes) > 0 {
+		notes[len(notes)-1] += fmt.Sprintf(" (%d times in a row)", s.Failures)
+	}
+	if left := s.CertificateEnds.Sub(now); !s.CertificateEnds.IsZero() && left < certificateSoon {
+		notes = append(notes, "the server's certificate ends "+moment(s.CertificateEnds))
+	}
+	return statusRow{
+		cells: []string{s.Address.String(), s.State, ago(now, s.LastSuccess), dash(cut(short(s.Version), versionColumns)), ahead(now, s.NextLook)},
+		state: s.State, notes: notes,
+	}
 }
 
 // certificateSoon is when the end of a server's certificate is worth a line.
@@ -114,20 +118,24 @@ const versionColumns = 22
 func sinkRows(st *engine.Status) []statusRow {
 	out := make([]statusRow, 0, len(st.Sinks))
 	for _, s := range st.Sinks {
-		notes := noteList(s.Reason)
-		if s.State != engine.StateOK || s.LastErrorTime.After(s.LastSuccess) {
-			notes = addNote(notes, s.LastError)
-		}
-		revision := "-"
-		if s.Revision > 0 {
-			revision = grouped(s.Revision)
-		}
-		out = append(out, statusRow{
-			cells: []string{s.Address.String(), s.State, ago(st.Time, s.LastSuccess), revision, ahead(st.Time, s.Next)},
-			state: s.State, notes: notes,
-		})
+		out = append(out, sinkRow(st.Time, s))
 	}
 	return out
+}
+
+func sinkRow(now time.Time, s *engine.SinkStatus) statusRow {
+	notes := noteList(s.Reason)
+	if s.State != engine.StateOK || s.LastErrorTime.After(s.LastSuccess) {
+		notes = addNote(notes, s.LastError)
+	}
+	revision := "-"
+	if s.Revision > 0 {
+		revision = grouped(s.Revision)
+	}
+	return statusRow{
+		cells: []string{s.Address.String(), s.State, ago(now, s.LastSuccess), revision, ahead(now, s.Next)},
+		state: s.State, notes: notes,
+	}
 }
 
 func noteList(reason string) []string { return addNote(nil, reason) }
@@ -139,6 +147,9 @@ func addNote(notes []string, text string) []string {
 	}
 	return append(notes, text)
 }
+
+// mildest is the urgency of what is well.
+const mildest = 5
 
 // urgency sorts states: what fails, what is held back by somebody, what waits, what is well.
 func urgency(state string) int {
@@ -152,7 +163,7 @@ func urgency(state string) int {
 	case engine.StatePaused:
 		return 3
 	case engine.StateOK:
-		return 5
+		return mildest
 	}
 	return 4
 }
@@ -161,7 +172,7 @@ func stateColor(state string) string {
 	switch urgency(state) {
 	case 0:
 		return red
-	case 5:
+	case mildest:
 		return green
 	}
 	return yellow
@@ -222,6 +233,10 @@ func tally(rows []statusRow) string {
 	for _, r := range rows {
 		counts[r.state]++
 	}
+	return tallyOf(counts)
+}
+
+func tallyOf(counts map[string]int64) string {
 	states := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
 		return cmp.Or(cmp.Compare(urgency(a), urgency(b)), cmp.Compare(a, b))
 	})
@@ -239,18 +254,22 @@ func (p *page) pauses(st *engine.Status) {
 	p.blank()
 	p.line(0, bold, "Paused:")
 	for _, pause := range st.Pauses {
-		text := fmt.Sprintf("%s since %s", pause.Pattern, moment(pause.Since))
-		if !pause.Until.IsZero() {
-			text += fmt.Sprintf(", ends %s at %s", ahead(st.Time, pause.Until), moment(pause.Until))
-		}
-		if len(pause.Except) > 0 {
-			text += ", but for " + strings.Join(pause.Except, ", ")
-		}
-		if pause.Reason != "" {
-			text += ": " + pause.Reason
-		}
-		p.prose(2, yellow, text)
+		p.prose(2, yellow, pauseText(st.Time, pause))
 	}
+}
+
+func pauseText(now time.Time, pause *engine.Pause) string {
+	text := fmt.Sprintf("%s since %s", pause.Pattern, moment(pause.Since))
+	if !pause.Until.IsZero() {
+		text += fmt.Sprintf(", ends %s at %s", ahead(now, pause.Until), moment(pause.Until))
+	}
+	if len(pause.Except) > 0 {
+		text += ", but for " + strings.Join(pause.Except, ", ")
+	}
+	if pause.Reason != "" {
+		text += ": " + pause.Reason
+	}
+	return text
 }
 
 func (p *page) approvals(st *engine.Status) {
@@ -260,8 +279,12 @@ func (p *page) approvals(st *engine.Status) {
 	p.blank()
 	p.line(0, bold, "Waiting for approval:")
 	for _, a := range st.Approvals {
-		p.prose(2, yellow, fmt.Sprintf("delete %s of %s, since %s: tidegate approve '%s'", a.Target, a.Address, moment(a.Since), a.Address))
+		p.prose(2, yellow, approvalText(a))
 	}
+}
+
+func approvalText(a *engine.Approval) string {
+	return fmt.Sprintf("delete %s of %s, since %s: tidegate approve '%s'", a.Target, a.Address, moment(a.Since), a.Address)
 }
 
 // ago writes how long before now a time was, "-" for none.

@@ -67,7 +67,7 @@ func (a *answer) write(w http.ResponseWriter) {
 	case a.retryAfter > 1:
 		h["Retry-After"] = []string{strconv.Itoa(a.retryAfter)}
 	}
-	if a.code == http.StatusUnauthorized {
+	if a.code == http.StatusUnauthorized && h["Www-Authenticate"] == nil {
 		h["Www-Authenticate"] = challenge
 	}
 	w.WriteHeader(a.code)
@@ -88,7 +88,8 @@ var (
 		"Send one of the listener's tokens as Authorization: Bearer TOKEN.")
 	crossOrigin = refuse(http.StatusForbidden, "cross-origin request refused",
 		"Requests that change something cannot come from another site's page.")
-	notFound   = refuse(http.StatusNotFound, "no such path", "There are /webhook/config, /webhook/notify/NAME, /healthz, /readyz, /metrics, /api/v1/status, /api/v1/history and /api/v1/events.")
+	notFound   = refuse(http.StatusNotFound, "no such path", "There are /webhook/config, /webhook/notify/NAME, /healthz, /readyz, /metrics, /api/v1/status, /api/v1/graph, /api/v1/history, /api/v1/events and the status page /.")
+	noAddress  = refuse(http.StatusBadRequest, "no address", "Write address as in source.http.app.")
 	noName     = refuse(http.StatusNotFound, "no source of this config_name", "Declare a source \"webhook\" or a push block with the name, or correct config_name.")
 	noDetector = refuse(http.StatusNotFound, "no detector of this name", "Declare a detector \"webhook\" with the name, or correct the URL.")
 	badName    = refuse(http.StatusBadRequest, "config_name cannot be a name",

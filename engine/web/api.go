@@ -118,7 +118,7 @@ func historyQuery(of, limit string) (a address.Address, n int, problem *answer) 
 	n = defaultHistory
 	if of != "" {
 		if err := a.UnmarshalText([]byte(of)); err != nil {
-			return a, 0, refuse(http.StatusBadRequest, "no address", "Write address as in source.http.app.")
+			return a, 0, noAddress
 		}
 	}
 	if limit != "" {

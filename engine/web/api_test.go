@@ -59,8 +59,7 @@ func TestHealthAndReadiness(t *testing.T) {
 	want(t, "readyz", s.get("/readyz"), 200, "ready")
 	want(t, "POST", s.post("/readyz", ""), 405)
 	want(t, "HEAD", s.do(s.request("HEAD", "/healthz", "")), 200)
-	want(t, "nothing there", s.get("/"), 404, "/metrics")
-	want(t, "graph", s.get("/api/v1/graph"), 404)
+	want(t, "nothing there", s.get("/nothing"), 404, "/metrics")
 }
 
 func TestMetrics(t *testing.T) {
@@ -171,11 +170,19 @@ func TestTokens(t *testing.T) {
 	d := &fakeDaemon{receivers: open("app"), status: sampleStatus(), ready: true}
 	l := &Listener{Address: "127.0.0.1:0", Tokens: []string{token, "another-token-of-length"}}
 	s := start(t, d, l, Options{})
-	for _, path := range []string{"/metrics", "/api/v1/status", "/api/v1/history", "/api/v1/events"} {
+	for _, path := range []string{"/", "/metrics", "/api/v1/status", "/api/v1/graph", "/api/v1/history", "/api/v1/events"} {
 		got := s.get(path)
 		want(t, path, got, 401, "token")
-		if got.header.Get("WWW-Authenticate") == "" {
-			t.Errorf("%s: no WWW-Authenticate", path)
+		if asked := got.header.Values("WWW-Authenticate"); len(asked) != 2 || !strings.HasPrefix(asked[0], "Basic ") || !strings.HasPrefix(asked[1], "Bearer ") {
+			t.Errorf("%s: WWW-Authenticate is %q", path, asked)
+		}
+		for _, user := range []string{"", "anybody"} {
+			basic := s.request("GET", path, "")
+			basic.SetBasicAuth(user, token+"x")
+			want(t, path, s.do(basic), 401)
+			basic = s.request("HEAD", path, "")
+			basic.SetBasicAuth(user, token)
+			want(t, path, s.do(basic), 200)
 		}
 		want(t, path, s.get(path, "Authorization", "Bearer "+token+"x"), 401)
 		want(t, path, s.do(s.request("HEAD", path, "", "Authorization", "Bearer "+token)), 200)

@@ -14,6 +14,8 @@ type Daemon interface {
 	// Status says how everything is. The answer is nobody's to change: several readers may
 	// share it. It is asked once for all who wait for it, never side by side.
 	Status(ctx context.Context) (*engine.Status, error)
+	// Graph is the graph of the configuration that runs, nobody's to change.
+	Graph(ctx context.Context) (*engine.BlockGraph, error)
 	// History lists what happened to an address, or (zero) to all, the newest first.
 	History(ctx context.Context, of address.Address, limit int) ([]state.Entry, error)
 	// Receivers are the names that are taken in now. A reload makes another value, so that

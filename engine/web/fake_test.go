@@ -16,6 +16,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"tidegate/engine"
+	"tidegate/engine/graph"
 	"tidegate/engine/state"
 	"tidegate/hclspec/address"
 )
@@ -28,6 +29,7 @@ type fakeDaemon struct {
 	notified             []address.Address
 	answer               func(context.Context, engine.Pushed) engine.PushResult // nil: accepted
 	status               *engine.Status
+	graph                *engine.BlockGraph
 	asked                int // for its status
 	statusErr            error
 	history              []state.Entry
@@ -57,6 +59,15 @@ func (f *fakeDaemon) History(_ context.Context, of address.Address, limit int) (
 	defer f.mutex.Unlock()
 	f.historyOf, f.limit = of, limit
 	return f.history, f.statusErr
+}
+
+func (f *fakeDaemon) Graph(context.Context) (*engine.BlockGraph, error) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if f.graph == nil {
+		return graph.New(address.Address.Compare), f.statusErr
+	}
+	return f.graph, f.statusErr
 }
 
 func (f *fakeDaemon) Receivers() *engine.Receivers {

@@ -281,6 +281,8 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) {
 func (s *Server) readAnswer(w http.ResponseWriter, r *http.Request) *answer {
 	var page func(http.ResponseWriter, *http.Request) *answer
 	switch r.URL.Path {
+	case "/":
+		page = s.guarded(s.frontPage)
 	case "/healthz":
 		page = func(http.ResponseWriter, *http.Request) *answer { return okHealthy }
 	case "/readyz":
@@ -289,6 +291,8 @@ func (s *Server) readAnswer(w http.ResponseWriter, r *http.Request) *answer {
 		page = s.guarded(s.metrics.page)
 	case "/api/v1/status":
 		page = s.guarded(s.statusPage)
+	case "/api/v1/graph":
+		page = s.guarded(s.graphPage)
 	case "/api/v1/history":
 		page = s.guarded(s.historyPage)
 	case "/api/v1/events":
@@ -310,6 +314,7 @@ func (s *Server) guarded(page func(http.ResponseWriter, *http.Request) *answer) 
 			return s.limited(who, now)
 		}
 		if !s.hasToken(r) {
+			w.Header()["Www-Authenticate"] = askToken
 			return needToken
 		}
 		return page(w, r)
@@ -319,6 +324,9 @@ func (s *Server) guarded(page func(http.ResponseWriter, *http.Request) *answer) 
 // hasToken compares with all tokens, so that the time tells nothing.
 func (s *Server) hasToken(r *http.Request) bool {
 	given := hashOf(bearerToken(r.Header))
+	if _, password, basic := r.BasicAuth(); basic && len(r.Header[headerBearer]) == 1 {
+		given = hashOf(password) // as a browser sends it, under any name
+	}
 	ok := len(s.tokens) == 0 && !s.keeper.strict
 	for i := range s.tokens {
 		ok = equal(&s.tokens[i], &given) || ok
