@@ -28,7 +28,7 @@ func (e *Engine) Apply(ctx context.Context, p *plan.Plan) (Result, hcl.Diagnosti
 	}
 	r := &run{
 		recorder: recorder{ledger: ledger, limits: e.planLimiters(p), clock: e.clock}, engine: e, plan: p, store: e.store,
-		items: map[address.Address]*item{}, courier: e.newCourier(newRedactor(e.prog, p)),
+		items: map[address.Address]*item{}, courier: e.newCourier(newRedactor(e.prog, p)), again: "the next apply",
 	}
 	if p.Lineage != ledger.Lineage || p.Serial != ledger.Serial {
 		return Result{}, stateError("Stale plan", fmt.Errorf("the state changed since the plan was made; plan again"))
@@ -57,7 +57,9 @@ type run struct {
 	open     int // items that have not finished
 	running  int // items in the hands of workers
 	outcomes chan outcome
-	broken   error // the state cannot be written: nothing new is begun
+	broken   error       // the state cannot be written: nothing new is begun
+	ended    func(*item) // told of each item that is done with, nil for nobody
+	again    string      // who tries again what failed
 
 	result Result
 	diags  hcl.Diagnostics
@@ -350,7 +352,7 @@ func (r *run) succeed(it *item) {
 		elapsed = time.Since(it.start)
 	}
 	r.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Repair: c.Repair, Elapsed: elapsed})
-	r.open--
+	r.end(it)
 	for _, user := range it.users {
 		if user.waiting--; user.waiting == 0 {
 			r.ready = append(r.ready, user)
@@ -361,10 +363,10 @@ func (r *run) succeed(it *item) {
 func (r *run) failed(o outcome) {
 	c, it := o.change, r.items[o.change.Address]
 	r.result.Failed++
-	r.open--
-	next := "It stays pending and the next apply tries again."
+	r.end(it)
+	next := "It stays pending and " + r.again + " tries again."
 	if c.Action == plan.Delete {
-		next = "The next apply tries again."
+		next = strings.ToUpper(r.again[:1]) + r.again[1:] + " tries again."
 	}
 	r.diags = append(r.diags, &hcl.Diagnostic{
 		Severity: hcl.DiagError, Summary: "Delivery failed", Subject: r.rangeOf(c.Address),
@@ -384,9 +386,17 @@ func (r *run) rangeOf(a address.Address) *hcl.Range {
 	return nil
 }
 
+// end takes an item off the list.
+func (r *run) end(it *item) {
+	r.open--
+	if r.ended != nil {
+		r.ended(it)
+	}
+}
+
 // finish closes an item that was not tried.
 func (r *run) finish(it *item, reason string, until time.Time) {
-	r.open--
+	r.end(it)
 	if until.IsZero() {
 		r.result.Skipped++
 	} else {

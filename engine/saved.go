@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -13,6 +14,8 @@ import (
 	"tidegate/engine/plan"
 	"tidegate/engine/state"
 	"tidegate/hclspec"
+	"tidegate/hclspec/address"
+	"tidegate/hclspec/decode"
 )
 
 // PrepareState makes sure that a plan can name the state it is for and be signed with its key:
@@ -38,8 +41,51 @@ func (e *Engine) Save(ctx context.Context, p *plan.Plan, expires time.Time) ([]b
 	s := &plan.Saved{
 		Plan: p, Expires: expires.UTC(), State: e.statePath, Files: e.savedFiles(),
 		ReadPaths: e.spec.Settings.PathsRead, WritePaths: e.spec.Settings.PathsWrite,
+		Environment: e.prog.surroundings(reader.Keyed),
 	}
 	return s.Encode(signer)
+}
+
+// surroundings are what sinks refer to, directly or by way of locals, of the environment and the
+// working directory, which are a daemon's own. What sources are asked with does not count: it is
+// not delivered. All of it may be secret and short, so only who has the key can tell what it is.
+func (p *program) surroundings(keyed func(string) string) map[string]string {
+	out := map[string]string{}
+	seen := map[address.Address]bool{}
+	var visit func(a address.Address)
+	visit = func(a address.Address) {
+		n := p.nodes[a]
+		if n == nil || seen[a] || a.Type == address.Source {
+			return
+		}
+		seen[a] = true
+		for _, r := range n.refs {
+			value, set := "", false
+			switch {
+			case r.Root == "env":
+				value, set = p.environ[r.Name]
+			case r.Root == "path" && r.Name == "cwd":
+				value, _ = os.Getwd()
+				set = true
+			default:
+				continue
+			}
+			name := r.Root + "." + r.Name
+			out[name] = ""
+			if set {
+				out[name] = keyed(decode.RawHash([]byte(value)))
+			}
+		}
+		for _, on := range p.graph.Dependencies(a) {
+			visit(on)
+		}
+	}
+	for a := range p.nodes {
+		if a.Type == address.Sink {
+			visit(a)
+		}
+	}
+	return out
 }
 
 // savedFiles are the looks at files that made the configuration.
@@ -129,6 +175,24 @@ func (e *Engine) CheckSaved(ctx context.Context, s *plan.Saved, now time.Time) e
 	return nil
 }
 
+// ownLineage refuses a plan for another state than the one at hand.
+func (e *Engine) ownLineage(p *plan.Plan, l *state.Ledger) error {
+	if p.Lineage == l.Lineage {
+		return nil
+	}
+	return &PlanRefusal{Summary: "Plan for another state", Detail: fmt.Sprintf(
+		"The plan was made for a state of the lineage %s, and %s has %s: it is another one, or was made anew.", p.Lineage, e.statePath, l.Lineage)}
+}
+
+// stalePlan lists what moved since a plan was made.
+func stalePlan(p *plan.Plan, moved []string) *PlanRefusal {
+	return &PlanRefusal{
+		Summary: "Stale plan",
+		Detail:  fmt.Sprintf("The plan of %s is not applied, since not everything is as it was then. Plan again. This moved:", p.Time.UTC().Format(time.RFC3339)),
+		Moved:   moved,
+	}
+}
+
 // ApplySaved applies a saved plan that CheckSaved let pass: exactly its bytes, or nothing. It
 // evaluates nothing and looks at no source; rate limits are asked again. Lock must have been
 // called. What moved since the plan was made is a *PlanRefusal.
@@ -138,9 +202,8 @@ func (e *Engine) ApplySaved(ctx context.Context, s *plan.Saved) (Result, hcl.Dia
 		return Result{}, nil, err
 	}
 	p := s.Plan
-	if p.Lineage != ledger.Lineage {
-		return Result{}, nil, &PlanRefusal{Summary: "Plan for another state", Detail: fmt.Sprintf(
-			"The plan was made for a state of the lineage %s, and %s has %s: it is another one, or was made anew.", p.Lineage, e.statePath, ledger.Lineage)}
+	if err := e.ownLineage(p, ledger); err != nil {
+		return Result{}, nil, err
 	}
 	moved := append(movedFiles(s), p.Moved(ledger)...)
 	pushed, err := e.movedPushes(ctx, p)
@@ -152,11 +215,7 @@ func (e *Engine) ApplySaved(ctx context.Context, s *plan.Saved) (Result, hcl.Dia
 		moved = p.Rebase(ledger, e.planLimiters(p), time.Now())
 	}
 	if len(moved) > 0 {
-		return Result{}, nil, &PlanRefusal{
-			Summary: "Stale plan",
-			Detail:  fmt.Sprintf("The plan of %s is not applied, since not everything is as it was then. Plan again. This moved:", p.Time.UTC().Format(time.RFC3339)),
-			Moved:   moved,
-		}
+		return Result{}, nil, stalePlan(p, moved)
 	}
 	result, diags := e.Apply(ctx, p)
 	return result, diags, nil

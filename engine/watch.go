@@ -107,6 +107,7 @@ type Daemon struct {
 	reload               ReloadStatus
 	saved                [sha256.Size]byte // of the configuration as it is kept in the state
 	first                []byte            // what is to be kept of it at the start
+	carrying             *savedRun         // a saved plan that is carried out, nil for none
 	stopping             bool
 	parked               int
 
@@ -324,6 +325,7 @@ func (d *Daemon) turn() {
 			}
 		}
 		d.admit()
+		d.advanceSaved()
 		d.storeOutputs()
 		d.flush()
 		d.mailMutex.Lock()

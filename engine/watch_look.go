@@ -18,7 +18,7 @@ func (d *Daemon) look(it *sourceItem) {
 		d.looks.Done(it.lane)
 		return
 	}
-	it.looking, it.again = true, false
+	it.looking, it.again, it.outdated = true, false, false
 	// One that was spared already is no probe, although one may be due by now: it does not ask.
 	if c := d.circuits[it.group]; c != nil && !it.spared && it.pushed == nil && c.probe != it && !c.allow(it, time.Now()) {
 		it.spared = true // the circuit opened while it waited for its turn
@@ -70,9 +70,10 @@ func (d *Daemon) glance(it *sourceItem, validator string) {
 		cancel()
 		if err != nil || !snapshot.NotModified || snapshot.Validator != "" && snapshot.Validator != validator {
 			d.post(func() {
-				if it.node == n {
+				if it.node == n && !it.outdated {
 					d.lookFully(it, &fetched{snapshot, err})
 				} else { // reconfigured meanwhile: this is of another origin
+					it.outdated = false
 					d.lookFully(it, nil)
 				}
 			})
@@ -114,7 +115,7 @@ func (d *Daemon) glanced(it *sourceItem, n *node, group string) {
 	if it.pace.broken != "" {
 		d.well(it)
 	}
-	if !equalNodes(it.node, n) { // reconfigured meanwhile
+	if !equalNodes(it.node, n) || it.outdated { // reconfigured meanwhile
 		d.ask(it)
 		return
 	}
@@ -201,7 +202,7 @@ func (d *Daemon) sawSource(r *looked) {
 	now := time.Now()
 	it.looks++
 	it.lastLook = now
-	if !equalNodes(it.node, r.node) { // reconfigured meanwhile
+	if !equalNodes(it.node, r.node) || it.outdated { // reconfigured meanwhile
 		d.ask(it)
 		return
 	}

@@ -52,6 +52,9 @@ func (d *Daemon) removeOthers() (n int) {
 
 // decideRemoval forgets a removed sink, or deletes its target once somebody allowed that.
 func (d *Daemon) decideRemoval(it *sinkItem) {
+	if it.plan != nil {
+		return // the plan that it is kept for decides first
+	}
 	row := d.ledger.Sinks[it.addr]
 	if row == nil {
 		d.forgetSink(it)
@@ -99,7 +102,7 @@ func (d *Daemon) forget(it *sinkItem, c *plan.SinkChange) {
 	d.record(b)
 	it.phase = committing
 	d.afterCommit(func() {
-		d.engine.emit(DeliveryFinished{Address: it.addr, Action: plan.Forget, Target: c.Target})
+		d.finished(it, outcome{change: c})
 		d.forgetSink(it)
 	})
 }

@@ -49,6 +49,7 @@ type sinkItem struct {
 	approved bool             // its target may be deleted
 	change   *plan.SinkChange // what is being delivered
 	before   *state.Sink      // the row before its intent
+	plan     *savedRun        // a saved plan that it is kept for, nil for none
 	redact   *redactor
 
 	exposed cty.Value   // what expressions see of it, NilVal if nobody looks
@@ -82,7 +83,7 @@ type sinkItem struct {
 }
 
 // busy reports whether users of a sink cannot know yet what becomes of it.
-func (it *sinkItem) busy() bool { return it.phase != idle || it.dirty }
+func (it *sinkItem) busy() bool { return it.phase != idle || it.dirty || it.plan != nil }
 
 // Times of sinks.
 const (
@@ -132,7 +133,7 @@ func earlier(a, b time.Time) time.Time {
 
 // consider puts a sink before a worker if it is to be looked at and nothing speaks against it.
 func (d *Daemon) consider(it *sinkItem) {
-	if !it.dirty || it.phase != idle || it.removed || it.node == nil || d.stopping || d.trouble != nil {
+	if !it.dirty || it.phase != idle || it.removed || it.node == nil || it.plan != nil || d.stopping || d.trouble != nil {
 		return
 	}
 	if wait := time.Until(it.due); !it.firstIn.IsZero() && wait > 0 && !it.drift {
@@ -235,7 +236,7 @@ func (d *Daemon) decided(it *sinkItem, x *decision) {
 		d.decideRemoval(it)
 		return
 	}
-	if !equalNodes(it.node, x.node) { // reconfigured meanwhile
+	if !equalNodes(it.node, x.node) || it.plan != nil { // reconfigured, or a plan's meanwhile
 		d.touch(it, causeStart)
 		return
 	}
@@ -402,7 +403,7 @@ func (d *Daemon) dispatch(it *sinkItem, x *decision) {
 		d.record(b)
 		it.phase = committing
 		d.afterCommit(func() {
-			d.engine.emit(DeliveryFinished{Address: it.addr, Action: c.Action, Target: c.Target})
+			d.finished(it, outcome{change: c})
 			d.delivered(it, c, 0)
 		})
 		return
@@ -423,6 +424,9 @@ func (d *Daemon) dispatch(it *sinkItem, x *decision) {
 func (d *Daemon) deliver(it *sinkItem) {
 	it.phase = delivering
 	c, e := it.change, d.engine
+	if r := it.planned(c); r != nil {
+		e = r.engine
+	}
 	k := &courier{engine: e, redact: it.redact, hard: d.hardCtx}
 	e.emit(DeliveryStarted{Address: c.Address, Action: c.Action, Target: c.Target, Delivery: deliveryID(c), Repair: c.Repair})
 	d.work.Go(func() {
@@ -470,21 +474,44 @@ func (d *Daemon) outcome(it *sinkItem, o outcome) {
 	d.afterCommit(func() {
 		switch {
 		case moved != nil:
+			if r := it.planned(c); r != nil {
+				r.failed(o)
+			}
 			it.phase = idle
 			it.noteWriter(time.Now())
 			d.touch(it, causeDrift)
 			d.settled(it)
 		case o.parked:
+			if r := it.planned(c); r != nil {
+				r.finish(r.items[c.Address], stoppingReason, time.Time{})
+			}
 			it.phase = idle
 		case o.err != nil:
-			d.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Repair: c.Repair, Err: o.err.Error(), Elapsed: o.elapsed})
+			d.finished(it, o)
 			it.class = o.class
 			d.deliveryFailed(it, o, again)
 		default:
-			d.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Repair: c.Repair, Elapsed: o.elapsed})
+			d.finished(it, o)
 			d.delivered(it, c, o.elapsed)
 		}
 	})
+}
+
+// finished tells what became of a delivery.
+func (d *Daemon) finished(it *sinkItem, o outcome) {
+	c := o.change
+	switch r := it.planned(c); {
+	case r != nil && o.err != nil:
+		r.failed(o)
+	case r != nil:
+		r.succeed(r.items[c.Address])
+	default:
+		ev := DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Repair: c.Repair, Elapsed: o.elapsed}
+		if o.err != nil {
+			ev.Err = o.err.Error()
+		}
+		d.engine.emit(ev)
+	}
 }
 
 func (d *Daemon) delivered(it *sinkItem, c *plan.SinkChange, _ time.Duration) {

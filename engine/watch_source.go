@@ -31,6 +31,7 @@ type sourceItem struct {
 	gone     bool // it is no longer declared
 	tried    bool
 	lost     bool   // its accepted bytes cannot be read
+	outdated bool   // a saved plan has accepted another value since the look under way began
 	held     bool   // it brought something new while the state could not be written
 	poll     bool   // the next look is at the origin, whatever was sent
 	group    string // the host, which is spared while it fails

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,6 +67,7 @@ type applying struct {
 	show   progress
 	out    *patient     // stdout, which must not make deliveries wait
 	stream *view.Stream // nil for text
+	again  string       // what becomes of what is deferred, "" for the next apply
 }
 
 func (a *app) apply(cmd *cobra.Command, f *planFlags, dir string, auto bool) error {
@@ -186,7 +188,7 @@ func (r *applying) finish(p *plan.Plan, result engine.Result, diags hcl.Diagnost
 	}
 	fmt.Fprintln(r.out, text)
 	if n := p.Summary().Deferred; n > 0 || result.Deferred > 0 {
-		fmt.Fprintln(r.out, "What is deferred waits for its turn; apply again then.")
+		fmt.Fprintln(r.out, cmp.Or(r.again, "What is deferred waits for its turn; apply again then."))
 	}
 }
 

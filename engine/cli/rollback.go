@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"tidegate/engine"
-	"tidegate/engine/state"
 	"tidegate/engine/view"
 	"tidegate/engine/web"
 	"tidegate/hclspec"
@@ -64,7 +63,7 @@ func (a *app) rollback(cmd *cobra.Command, f *planFlags, addr address.Address, t
 	if err != nil {
 		return a.reported("Cannot find the state", err, f.json)
 	}
-	if holder := state.Named(path); holder != nil && holder.Socket != "" {
+	if _, err := a.runningDaemon(ctx, path); err == nil {
 		return a.rollbackByDaemon(cmd, f, addr, to, release, auto)
 	}
 	r := &applying{app: a, flags: f, auto: auto, out: newPatient(a.Stdout)}

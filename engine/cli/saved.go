@@ -16,6 +16,7 @@ import (
 	"tidegate/engine"
 	"tidegate/engine/plan"
 	"tidegate/engine/view"
+	"tidegate/engine/web"
 	"tidegate/hclspec"
 )
 
@@ -102,28 +103,28 @@ func replaceFile(path string, data []byte) (err error) {
 	return os.Rename(temp.Name(), path)
 }
 
-// readPlan reads a file that a plan was saved in.
-func readPlan(path string) (*plan.Saved, error) {
+// readPlan reads a file that a plan was saved in, and returns its bytes too.
+func readPlan(path string) (*plan.Saved, []byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer file.Close()
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(err, fmt.Errorf("%s is no regular file", path))
+		return nil, nil, errors.Join(err, fmt.Errorf("%s is no regular file", path))
 	}
 	data, err := io.ReadAll(io.LimitReader(file, maxPlan+1))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(data) > maxPlan {
-		return nil, fmt.Errorf("%s has more than %d bytes: it is no saved plan", path, maxPlan)
+		return nil, nil, fmt.Errorf("%s has more than %d bytes: it is no saved plan", path, maxPlan)
 	}
 	s, err := plan.Decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s is a file that cannot be read as a plan: %w", path, err)
+		return nil, nil, fmt.Errorf("%s is a file that cannot be read as a plan: %w", path, err)
 	}
-	return s, nil
+	return s, data, nil
 }
 
 // vouching finds the state whose key a saved plan has to be signed with: that of --state, or of
@@ -153,7 +154,7 @@ func (a *app) applySaved(cmd *cobra.Command, f *planFlags, path string) error {
 		r.stream = view.NewStream(r.out, time.Now)
 		r.stream.Version(hclspec.Version)
 	}
-	s, err := readPlan(path)
+	s, data, err := readPlan(path)
 	if err != nil {
 		return r.fail(problem("Cannot read the plan", err))
 	}
@@ -164,6 +165,10 @@ func (a *app) applySaved(cmd *cobra.Command, f *planFlags, path string) error {
 	opts.Events = r.show.Event
 	if opts.StatePath, err = a.vouching(cmd, &f.configFlags, s); err != nil {
 		return r.fail(problem("Nobody vouches for the plan", err))
+	}
+	r.flags.destroy = s.Plan.Destroy
+	if client, err := a.runningDaemon(ctx, opts.StatePath); err == nil {
+		return r.savedByDaemon(ctx, client, s, data)
 	}
 	e := engine.OpenSaved(opts, s)
 	defer e.Close()
@@ -180,10 +185,25 @@ func (a *app) applySaved(cmd *cobra.Command, f *planFlags, path string) error {
 	if err != nil {
 		return r.fail(refusal(err))
 	}
-	r.flags.destroy = s.Plan.Destroy
-	r.say(more)
-	r.finish(s.Plan, result, more)
-	if more.HasErrors() || s.Plan.Failed() || result.Failed > 0 || result.Interrupted || ctx.Err() != nil {
+	return r.savedEnds(ctx, s.Plan, result, more)
+}
+
+// savedByDaemon has the daemon that holds the state carry the plan out.
+func (r *applying) savedByDaemon(ctx context.Context, client *web.Client, s *plan.Saved, data []byte) error {
+	r.again = "What is deferred waits for its turn; the daemon delivers it then."
+	r.show.start(r.app, r.stream)
+	result, more, err := client.ApplySaved(ctx, data, r.show.Event)
+	r.show.end()
+	if err != nil {
+		return r.fail(refusal(err))
+	}
+	return r.savedEnds(ctx, s.Plan, result, more)
+}
+
+func (r *applying) savedEnds(ctx context.Context, p *plan.Plan, result engine.Result, diags hcl.Diagnostics) error {
+	r.say(diags)
+	r.finish(p, result, diags)
+	if diags.HasErrors() || p.Failed() || result.Failed > 0 || result.Interrupted || ctx.Err() != nil {
 		return errFailed
 	}
 	return nil
@@ -237,7 +257,7 @@ func (a *app) checkSaved(cmd *cobra.Command, f *configFlags, s *plan.Saved) erro
 // showSaved shows a saved plan. Who cannot read the state's key sees it too, but for what is
 // sensitive and without knowing whether it was changed.
 func (a *app) showSaved(cmd *cobra.Command, f *configFlags, format *renderFlags, path string) error {
-	s, err := readPlan(path)
+	s, _, err := readPlan(path)
 	if err != nil {
 		return a.failWith("Cannot read the plan", err, f.json)
 	}

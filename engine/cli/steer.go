@@ -32,23 +32,30 @@ func (a *app) daemonOf(cmd *cobra.Command, f *configFlags, dir string) (client *
 	if holder := state.Named(path); holder != nil && holder.Socket != "" {
 		return web.ControlClient(holder.Socket), path, nil // if it is dead, asking says so
 	}
+	client, err = a.runningDaemon(cmd.Context(), path)
+	return client, path, err
+}
+
+// runningDaemon returns the daemon that holds the state at path at this moment. The error is
+// errNoDaemon where nobody does, and a *state.LockedError where somebody else does.
+func (a *app) runningDaemon(ctx context.Context, path string) (*web.Client, error) {
 	deadline := time.Now().Add(startPatience)
 	for {
 		holder, err := state.LockHolder(path)
 		switch {
 		case err != nil:
-			return nil, path, err
+			return nil, err
 		case holder == nil:
-			return nil, path, errNoDaemon
+			return nil, errNoDaemon
 		case holder.Socket != "":
-			return web.ControlClient(holder.Socket), path, nil
+			return web.ControlClient(holder.Socket), nil
 		case !strings.HasSuffix(holder.Command, watchSuffix) || time.Now().After(deadline):
-			return nil, path, &state.LockedError{Path: path, Holder: *holder}
+			return nil, &state.LockedError{Path: path, Holder: *holder}
 		}
 		// A daemon takes the lock before it has its socket.
 		select {
-		case <-cmd.Context().Done():
-			return nil, path, cmd.Context().Err()
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

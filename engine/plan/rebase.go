@@ -123,3 +123,24 @@ func rebased(planned, present *state.Source, now time.Time) *state.Source {
 	}
 	return out
 }
+
+// Rests lists the sources whose values in use the plan rests on: those that it accepts a value of,
+// and those that its deliveries were made from.
+func (p *Plan) Rests() []address.Address {
+	var out []address.Address
+	for _, c := range p.Sources {
+		if c.Action == Read {
+			out = append(out, c.Address)
+		}
+	}
+	for _, c := range p.Sinks {
+		if c.Delivery == nil {
+			continue
+		}
+		for _, cause := range c.Delivery.Causes {
+			out = append(out, cause.Source)
+		}
+	}
+	slices.SortFunc(out, address.Address.Compare)
+	return slices.Compact(out)
+}

@@ -33,6 +33,9 @@ type Saved struct {
 	// may read and its sinks may write.
 	ReadPaths, WritePaths []string
 	Files                 []File // what the configuration was read from, in the order of their paths
+	// Environment are keyed hashes of what the configuration takes from the surroundings, by how
+	// it refers to that; "" for what was not set. A daemon has its own.
+	Environment map[string]string
 
 	line, sealed []byte
 	signature    string
@@ -57,19 +60,20 @@ type Signer interface {
 
 // savedLine is the first line.
 type savedLine struct {
-	Format        string          `json:"format"`
-	FormatVersion string          `json:"format_version"`
-	ToolVersion   string          `json:"tool_version"`
-	Created       time.Time       `json:"created"`
-	Expires       time.Time       `json:"expires"`
-	Complete      bool            `json:"complete"`
-	State         string          `json:"state"`
-	Key           string          `json:"key"`
-	ReadPaths     []string        `json:"read_paths,omitempty"`
-	WritePaths    []string        `json:"write_paths,omitempty"`
-	Files         []File          `json:"files"`
-	Plan          json.RawMessage `json:"plan"`
-	Sealed        []byte          `json:"sealed"`
+	Format        string            `json:"format"`
+	FormatVersion string            `json:"format_version"`
+	ToolVersion   string            `json:"tool_version"`
+	Created       time.Time         `json:"created"`
+	Expires       time.Time         `json:"expires"`
+	Complete      bool              `json:"complete"`
+	State         string            `json:"state"`
+	Key           string            `json:"key"`
+	ReadPaths     []string          `json:"read_paths,omitempty"`
+	WritePaths    []string          `json:"write_paths,omitempty"`
+	Files         []File            `json:"files"`
+	Environment   map[string]string `json:"environment,omitempty"`
+	Plan          json.RawMessage   `json:"plan"`
+	Sealed        []byte            `json:"sealed"`
 }
 
 type savedSignature struct {
@@ -106,7 +110,7 @@ func (s *Saved) Encode(signer Signer) ([]byte, error) {
 	line := savedLine{
 		Format: savedFormat, FormatVersion: savedVersion, ToolVersion: s.Plan.ToolVersion,
 		Created: s.Plan.Time, Expires: s.Expires, Complete: !s.Plan.Incomplete, State: s.State, Key: signer.Public(),
-		ReadPaths: s.ReadPaths, WritePaths: s.WritePaths, Files: s.Files, Plan: shown, Sealed: signer.Seal(sealLabel, hidden),
+		ReadPaths: s.ReadPaths, WritePaths: s.WritePaths, Files: s.Files, Environment: s.Environment, Plan: shown, Sealed: signer.Seal(sealLabel, hidden),
 	}
 	if err := enc.Encode(line); err != nil {
 		return nil, fmt.Errorf("write the plan down: %w", err)
@@ -145,15 +149,22 @@ func Decode(data []byte) (*Saved, error) {
 	}
 	s := &Saved{
 		Plan: &Plan{}, Expires: line.Expires, State: line.State, Key: line.Key,
-		ReadPaths: line.ReadPaths, WritePaths: line.WritePaths, Files: line.Files, line: data[:end], sealed: line.Sealed, signature: last.Signature,
+		ReadPaths: line.ReadPaths, WritePaths: line.WritePaths, Files: line.Files, Environment: line.Environment,
+		line: data[:end], sealed: line.Sealed, signature: last.Signature,
 	}
 	if err := json.Unmarshal(line.Plan, s.Plan); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if s.Plan.ToolVersion != line.ToolVersion || slices.Contains(s.Plan.Sinks, nil) || slices.Contains(s.Plan.Sources, nil) || slices.Contains(s.Plan.Outputs, nil) || slices.Contains(s.Plan.Limits, nil) {
+	if s.Plan.ToolVersion != line.ToolVersion || slices.Contains(s.Plan.Sources, nil) || slices.Contains(s.Plan.Outputs, nil) || slices.Contains(s.Plan.Limits, nil) ||
+		slices.ContainsFunc(s.Plan.Sinks, func(c *SinkChange) bool { return c == nil || c.Delivery == nil && c.needsDelivery() }) {
 		return nil, ErrDamaged
 	}
 	return s, s.Plan.unpack(&secrets{})
+}
+
+// needsDelivery reports whether the change cannot be carried out without an intent.
+func (c *SinkChange) needsDelivery() bool {
+	return c.Action == Create || c.Action == Update || c.Action == Adopt || c.Remember
 }
 
 // Verify checks the signature and opens what is sealed.

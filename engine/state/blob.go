@@ -131,12 +131,13 @@ func readBlob(ctx context.Context, q querier, keys *keyring, hash string) ([]byt
 
 // hasSealed tells whether the state has sealed content, and for which public key.
 func hasSealed(ctx context.Context, q querier) (recipient string, any bool, err error) {
-	m, err := readMeta(ctx, q)
-	if err != nil {
+	// In this order: the first sealed content comes in one commit with the public key, which may be
+	// made between the two looks.
+	const sealed = "SELECT EXISTS (SELECT 1 FROM blobs WHERE sealed = 1) OR EXISTS (SELECT 1 FROM documents WHERE sealed = 1)"
+	if err := q.QueryRowContext(ctx, sealed).Scan(&any); err != nil {
 		return "", false, err
 	}
-	const sealed = "SELECT EXISTS (SELECT 1 FROM blobs WHERE sealed = 1) OR EXISTS (SELECT 1 FROM documents WHERE sealed = 1)"
-	err = q.QueryRowContext(ctx, sealed).Scan(&any)
+	m, err := readMeta(ctx, q)
 	return m.recipient, any, err
 }
 

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
@@ -149,5 +151,42 @@ func TestFlippedSealedContentIsCorrupt(t *testing.T) {
 	meddle(t, path, "UPDATE blobs SET data = substr(data, 1, length(data) - 1) || x'00'")
 	if _, err := mustRead(t, path).Blob(t.Context(), hash); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// betweenLooks is a database in which something happens after the first look at it.
+type betweenLooks struct {
+	querier
+	happens func()
+}
+
+func (b *betweenLooks) did() {
+	if f := b.happens; f != nil {
+		b.happens = nil
+		f()
+	}
+}
+
+func (b *betweenLooks) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	defer b.did()
+	return b.querier.QueryContext(ctx, query, args...)
+}
+
+func (b *betweenLooks) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	defer b.did()
+	return b.querier.QueryRowContext(ctx, query, args...)
+}
+
+// The first sealed content that is stored while the key is looked for does not make the key look
+// like another state's.
+func TestTheKeyIsFoundWhileTheFirstContentIsSealed(t *testing.T) {
+	s := mustOpen(t, testPath(t))
+	db := &betweenLooks{s.readDB, func() {
+		name := s.Keyed(HashOf([]byte("secret")))
+		mustCommit(t, s, &Batch{Sources: []*Source{source("a", name)}, Blobs: []Blob{{Hash: name, Data: []byte("secret"), Sealed: true}}})
+	}}
+	recipient, sealed, err := hasSealed(t.Context(), db)
+	if err != nil || sealed && recipient == "" {
+		t.Errorf("sealed %t for the key %q, %v", sealed, recipient, err)
 	}
 }

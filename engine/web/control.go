@@ -30,6 +30,7 @@ import (
 //	POST /v1/rollback {"address": A, "to": N} {"revision": N}, N -1 for the one before
 //	POST /v1/release  {"address": A}      {}
 //	POST /v1/reload   {}                  {}
+//	POST /v1/apply    a saved plan        lines of JSON: what happens, and last what became of it
 //
 // What the daemon refuses is 422 with its reason in "error". Reading costs nothing but
 // memory; it answers without a network, a source or a valid configuration.
@@ -175,6 +176,7 @@ func Control(d Daemon) http.Handler {
 		}
 		return struct{}{}, d.Release(r.Context(), in.Address)
 	})
+	mux.HandleFunc("POST /v1/apply", func(w http.ResponseWriter, r *http.Request) { controlApply(w, r, d) })
 	ask("POST /v1/reload", func(r *http.Request) (any, error) { return struct{}{}, d.Reload(r.Context()) })
 	return mux
 }

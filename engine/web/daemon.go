@@ -3,6 +3,8 @@ package web
 import (
 	"context"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"tidegate/engine"
 	"tidegate/engine/state"
 	"tidegate/hclspec/address"
@@ -46,6 +48,9 @@ type Daemon interface {
 	Rollback(ctx context.Context, sink address.Address, to int64) (int64, error)
 	// Release ends the hold of a rollback.
 	Release(ctx context.Context, sink address.Address) error
+	// ApplySaved carries a saved plan out, given as it was written, or refuses it with an
+	// *engine.PlanRefusal. events hears of what is done for it and must not block.
+	ApplySaved(ctx context.Context, data []byte, events func(engine.Event)) (engine.Result, hcl.Diagnostics, error)
 	// Reload loads the configuration now; an error means that the old one goes on.
 	Reload(ctx context.Context) error
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"tidegate/engine"
@@ -41,6 +42,8 @@ type fakeDaemon struct {
 	approved             []address.Address
 	rolledBack, released []address.Address
 	reloads              int
+	saved                []byte // a plan to apply
+	apply                func(ctx context.Context, events func(engine.Event)) (engine.Result, hcl.Diagnostics, error)
 	refuse               error // of what steers
 }
 
@@ -386,4 +389,12 @@ func (r *running) raw(bytes string) string {
 		r.t.Fatalf("%v", err)
 	}
 	return string(out)
+}
+
+func (f *fakeDaemon) ApplySaved(ctx context.Context, data []byte, events func(engine.Event)) (engine.Result, hcl.Diagnostics, error) {
+	f.mutex.Lock()
+	f.saved = data
+	apply := f.apply
+	f.mutex.Unlock()
+	return apply(ctx, events)
 }
