@@ -66,7 +66,7 @@ func TestBadConfiguration(t *testing.T) {
 		"two settings":           {"tidegate {}\ntidegate {}\n", []string{"tidegate", "line 2"}},
 		"unknown state kind":     {"tidegate {\n  state \"s3\" {}\n}\n", []string{`"s3"`, "local"}},
 		"rule without assertion": {"rule \"assert\" \"a\" {}\n", []string{"assertion"}},
-		"for_each":               {"sink \"file\" \"a\" {\n  for_each = {}\n  path = \"x\"\n  content = \"y\"\n}\n", []string{"for_each"}},
+		"for_each":               {"sink \"file\" \"a\" {\n  for_each = [1]\n  path = \"x\"\n  content = \"y\"\n}\n", []string{"for_each"}},
 		"impure function":        {file("a", "x") + "locals { a = uuid() }\n", []string{"uuid"}},
 		"sensitive output":       {"output \"a\" { value = sensitive(\"x\") }\n", []string{"output.a", "sensitive = true"}},
 		"variable of wrong type": {"variable \"a\" {\n  type = number\n  default = \"many\"\n}\n", []string{"many", "number"}},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 
 	"tidegate/hclspec/address"
 	"tidegate/hclspec/mark"
@@ -85,6 +86,12 @@ func (p *program) digestOf(n *node) (sum digest) {
 	}
 	for _, d := range p.graph.Dependencies(n.addr) {
 		fmt.Fprintf(h, "%s\n", d)
+		if m := p.nodes[d]; d.Type == address.Expansion && n.each == m.group && m.constant != cty.NilVal {
+			// Of the whole only its own part counts: another key is nothing to it.
+			own, _ := mark.Reveal(eachObject("each", m.constant, n.key))
+			fmt.Fprintf(h, "%s\n", identity(own))
+			continue
+		}
 		if d.Type != address.Source && d.Type != address.Sink {
 			fmt.Fprintf(h, "%x\n", p.nodes[d].digest)
 		}

@@ -67,6 +67,7 @@ type Engine struct {
 	opts      Options
 	spec      *hclspec.Spec
 	prog      *program
+	loaded    *program // as it was before any instances followed data; nil if none did
 	statePath string
 	store     state.Store // nil until Lock
 	clock     func() time.Time
@@ -137,13 +138,26 @@ func load(opts Options, how loadOptions) (*Engine, hcl.Diagnostics) {
 	e.statePath = path
 	diags = append(diags, more...)
 	c.whole = !diags.HasErrors()
+	if how.before != nil {
+		c.keys = how.before.prog.keysets
+	}
 	prog, more := compile(spec, e.opts, c)
+	for range maxModuleRounds {
+		keys := prog.constantKeysets()
+		if diags.HasErrors() || more.HasErrors() || sameKeysets(keys, prog.keysets) {
+			break
+		}
+		prog, more = prog.with(keys)
+	}
 	e.prog = prog
 	diags = append(diags, more...)
 	diags = unique(append(diags, e.ownFiles()...))
 	prog.sound = !diags.HasErrors()
 	return e, diags
 }
+
+// maxModuleRounds bounds how often instances come out of others that came out of others.
+const maxModuleRounds = 32
 
 // unique drops repetitions: one mistake in an expression that is evaluated twice is one complaint.
 func unique(diags hcl.Diagnostics) hcl.Diagnostics {

@@ -80,6 +80,8 @@ func (p *program) scopeWith(m *module, functions map[string]function.Function, r
 				of[r.Name] = cty.StringVal(v)
 			}
 		case a.IsZero():
+		case a.Type == address.Expansion && p.groups[a.Grouped()].unsure():
+			ctx.Variables[r.Root] = cty.DynamicVal
 		case a.Type == address.Expansion:
 			ctx.Variables[r.Root] = eachObject(r.Root, p.valueOf(a, vals), r.Key)
 		default:

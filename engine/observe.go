@@ -92,10 +92,14 @@ func (o *observer) run(ctx context.Context) {
 	if o.options.Destroy {
 		return
 	}
-	for _, wave := range o.prog.waves {
+	follows, done := o.prog.follows(), map[address.Address]bool{}
+	for i := 0; i < len(o.prog.waves); i++ {
+		wave := o.prog.waves[i]
 		var nodes []*node
 		for _, n := range wave {
-			nodes = append(nodes, o.expand(n)...)
+			if o.isPart(n) && !done[n.addr] {
+				nodes = append(nodes, n)
+			}
 		}
 		// Sources wait for others, so all of a wave are asked at once. The rest is a matter of
 		// processors, and taken in portions, so that a wave's intermediate results are never
@@ -104,6 +108,15 @@ func (o *observer) run(ctx context.Context) {
 		o.portion(ctx, slices.DeleteFunc(nodes, func(n *node) bool { return n.addr.Type != address.Source }))
 		for portion := range slices.Chunk(rest, portionSize) {
 			o.portion(ctx, portion)
+		}
+		if !follows {
+			continue
+		}
+		for _, n := range wave {
+			done[n.addr] = true
+		}
+		if o.expand(rest) {
+			i = -1 // in another program; what was seen stays seen
 		}
 	}
 }
@@ -148,15 +161,13 @@ func (o *observer) lastServed(a address.Address) time.Time {
 	return time.Time{}
 }
 
-// expand returns the instances of a block that are part of this observation. Without
-// for_each and count a block is its own only instance.
-func (o *observer) expand(n *node) []*node {
-	if o.affected != nil {
-		if _, ok := o.affected[n.addr]; !ok {
-			return nil
-		}
+// isPart reports whether a node is part of this observation.
+func (o *observer) isPart(n *node) bool {
+	if o.affected == nil {
+		return true
 	}
-	return []*node{n}
+	_, ok := o.affected[n.addr]
+	return ok
 }
 
 // each runs f for every node of a wave: sources, which wait for somebody else, all at once
@@ -411,6 +422,9 @@ func jsonText(v cty.Value) []byte {
 // unknownReason says which source or sink a node waits for, and why.
 func (o *observer) unknownReason(n *node) string {
 	var waits []string
+	if n.each != nil && n.each.reason != "" {
+		waits = append(waits, fmt.Sprintf("%s: %s", n.each.block, n.each.reason))
+	}
 	for _, list := range [][]address.Address{n.sources, n.sinks} {
 		for _, a := range list {
 			if why, ok := o.reasons[a]; ok {

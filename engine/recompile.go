@@ -143,11 +143,23 @@ func (p *program) touched(n *node) bool {
 	switch {
 	case n.fresh:
 		return true
+	case n.group != nil && p.regrouped(n):
+		return true
 	case n.addr.Type == address.Variable && n.input == nil:
 		v, was := p.variables[n.addr.Name], p.before.variables[n.addr.Name]
 		return (v == cty.NilVal) != (was == cty.NilVal) || v != cty.NilVal && !v.RawEquals(was)
 	}
 	return n.used && !n.seen // nobody looked at it before
+}
+
+// regrouped reports whether a repeated block has other instances than before, for all of them as one
+// value, or whether it is another question whether they are to be trusted.
+func (p *program) regrouped(n *node) bool {
+	old := p.before.groups[n.group.block]
+	if old == nil || old.reason != n.group.reason {
+		return true
+	}
+	return n.addr.Type == address.Instances && !slices.Equal(old.keys, n.group.keys)
 }
 
 // uncheck forgets what the check found.

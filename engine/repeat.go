@@ -33,6 +33,7 @@ type group struct {
 	keys      []address.Key
 
 	data   bool   // which instances there are depends on data
+	fixed  bool   // which it must not
 	reason string // why the keys are not those that for_each gives, "" if they are
 }
 
@@ -45,6 +46,9 @@ type keyset struct {
 func (k keyset) equal(other keyset) bool {
 	return k.reason == other.reason && slices.Equal(k.keys, other.keys)
 }
+
+// unsure reports whether the keys are not those that for_each gives. What is made of them waits.
+func (g *group) unsure() bool { return g != nil && g.reason != "" }
 
 // has reports whether there is an instance with a key.
 func (g *group) has(key address.Key) bool {
@@ -72,6 +76,9 @@ func (p *program) repeat(block address.Address, r *hclspec.Repetition, scope *mo
 		}
 	}
 	g.data = true
+	if block.Type == address.Detector || block.Type == address.RateLimit {
+		g.fixed = true
+	}
 	if k, ok := p.keysets[block]; ok {
 		g.keys, g.reason = k.keys, k.reason
 	} else {
@@ -161,7 +168,14 @@ func countKeys(v cty.Value, fail func(string, string, ...any) ([]address.Key, bo
 
 // checkExpansion returns what is wrong with the value of for_each or count.
 func (n *node) checkExpansion(v cty.Value) hcl.Diagnostics {
-	if _, _, diag := keysOf(v, n.group.repeated); diag != nil {
+	keys, _, diag := keysOf(v, n.group.repeated)
+	if diag == nil && keys == nil && n.group.fixed && len(n.sources)+len(n.sinks) > 0 {
+		diag = &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Instances that follow data", Subject: n.expr.Range().Ptr(),
+			Detail: fmt.Sprintf("Which instances %s has must be known without data: it says when to look at sources, or how often to deliver. Make its %s of variables and locals.", n.group.block, n.group.repeated.Word()),
+		}
+	}
+	if diag != nil {
 		return hcl.Diagnostics{diag}
 	}
 	return nil

@@ -28,7 +28,7 @@ func (d *Daemon) Graph(ctx context.Context) (*BlockGraph, error) {
 func (d *Daemon) status() *Status {
 	s := &Status{
 		Version: d.opts.Version, PID: pid(), Started: d.started, Time: time.Now(), Dir: d.engine.spec.Dir, State: d.engine.statePath,
-		Configuration: d.engine.prog.hash(), Reload: d.reload, Ready: d.Ready(),
+		Configuration: d.engine.hash(), Reload: d.reload, Ready: d.Ready(),
 		Queue:  d.looks.Waiting() + d.renders.Waiting() + d.delivers.Waiting(),
 		Pauses: slices.Clone(d.pauses),
 	}

@@ -1,0 +1,191 @@
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"tidegate/engine/state"
+	"tidegate/hclspec/address"
+)
+
+// Which instances a block has may follow data. What is found out about that makes another program
+// of the same configuration, in which everything else is taken over as it is, so that the cost is
+// that of a reload in which little changed.
+//
+// Until that is known, and where the data cannot be had or is not to be trusted, the instances
+// are those that the ledger knows. They exist and wait, as what is made of an unknown value does:
+// nothing is forgotten or deleted for want of an answer.
+
+// follows reports whether some block's instances follow data.
+func (p *program) follows() bool {
+	for _, g := range p.groups {
+		if g.data {
+			return true
+		}
+	}
+	return false
+}
+
+// keysetOf is what a value of for_each says of which instances there are, over what the ledger
+// knows of. problem is what is wrong with it, "" for nothing; why is for what is not known.
+func (g *group) keysetOf(v cty.Value, ledger *state.Ledger, why string) (k keyset, problem string) {
+	stay := func(reason string) keyset { return keyset{keys: g.ledgerKeys(ledger), reason: reason} }
+	keys, empty, diag := keysOf(v, g.repeated)
+	switch {
+	case diag != nil:
+		return stay("its " + g.repeated.Word() + " is wrong"), diag.Detail
+	case keys == nil:
+		return stay(fmt.Sprintf("its %s is not known: %s", g.repeated.Word(), why)), ""
+	case empty && !g.allowsEmpty() && len(g.ledgerKeys(ledger)) > 0:
+		return stay("its " + g.repeated.Word() + " is empty all of a sudden"),
+			fmt.Sprintf("%s is empty, which would remove all %d instances. They stay as they are. If they are to go, set allow_empty = true on the block.", g.repeated.Word(), len(g.ledgerKeys(ledger)))
+	}
+	return keyset{keys: keys}, ""
+}
+
+func (g *group) allowsEmpty() bool {
+	if g.repeated.AllowEmpty == nil {
+		return false
+	}
+	v, diags := g.repeated.AllowEmpty.Value(nil)
+	return !diags.HasErrors() && v.IsKnown() && !v.IsNull() && v.Type() == cty.Bool && v.True()
+}
+
+// ledgerKeys are the keys of the instances that the ledger knows, sorted.
+func (g *group) ledgerKeys(ledger *state.Ledger) []address.Key {
+	keys := map[address.Key]bool{}
+	note := func(a address.Address) {
+		if key, ok := g.keyIn(a); ok {
+			keys[key] = true
+		}
+	}
+	for a := range ledger.Sources {
+		note(a)
+	}
+	for a := range ledger.Sinks {
+		note(a)
+	}
+	return slices.SortedFunc(maps.Keys(keys), address.Key.Compare)
+}
+
+// keyIn returns by which instance of the group an address is there, if it is.
+func (g *group) keyIn(a address.Address) (address.Key, bool) {
+	key := a.Key
+	if g.block.Type == address.ModuleCall {
+		if len(a.Module) <= len(g.block.Module) { // most
+			return key, false
+		}
+		parent := address.Root
+		for _, step := range a.Module.Steps() {
+			if parent == g.block.Module && step.Name == g.block.Name {
+				return step.Key, g.fits(step.Key)
+			}
+			parent = parent.Child(step.Name, step.Key)
+		}
+		return key, false
+	}
+	return key, a.Block() == g.block && g.fits(key)
+}
+
+// fits reports whether for_each or count may give such a key.
+func (g *group) fits(key address.Key) bool {
+	_, number := key.Int()
+	return key != address.NoKey && number == (g.repeated.Count != nil)
+}
+
+// constantKeysets are the keys that turned out to be known without data when the nodes were
+// checked: those that come out of a module, say.
+func (p *program) constantKeysets() map[address.Address]keyset {
+	out := maps.Clone(p.keysets)
+	for block, g := range p.groups {
+		if !g.data || g.expansion.constant == cty.NilVal {
+			continue
+		}
+		if keys, _, diag := keysOf(g.expansion.constant, g.repeated); diag == nil && keys != nil {
+			if out == nil {
+				out = map[address.Address]keyset{}
+			}
+			out[block] = keyset{keys: keys}
+		}
+	}
+	return out
+}
+
+// sameKeysets reports whether two programs have the same instances.
+func sameKeysets(a, b map[address.Address]keyset) bool { return maps.EqualFunc(a, b, keyset.equal) }
+
+// with makes the program that has the given instances of what follows data. Where they cannot be
+// made it returns what is wrong, and the caller goes on with p.
+func (p *program) with(keys map[address.Address]keyset) (*program, hcl.Diagnostics) {
+	p.digests() // it is the one before from now on
+	next, diags := compile(p.spec, p.opts, compileOptions{
+		validate: p.validate, whole: true, before: p, stored: p.files.Stored, find: p.files.Find, keys: keys,
+	})
+	if diags.HasErrors() {
+		next.forget()
+		return p, diags
+	}
+	next.sound = true
+	next.digests()
+	return next, diags
+}
+
+// expand looks at the expansions that were just evaluated, and goes over to the program that has
+// the instances they give. It reports whether there is another one.
+func (o *observer) expand(seen []*node) bool {
+	keys := maps.Clone(o.prog.keysets)
+	if keys == nil {
+		keys = map[address.Address]keyset{}
+	}
+	for _, n := range seen {
+		if n.addr.Type != address.Expansion || !n.group.data {
+			continue
+		}
+		k, problem := n.group.keysetOf(o.values[n.addr], o.ledger, o.unknownReason(n))
+		keys[n.group.block] = k
+		if problem != "" {
+			o.complain(n, "Instances stay as they are", fmt.Sprintf("%s: %s", n.group.block, problem))
+		} else if k.reason != "" && len(k.keys) == 0 && !o.quiet {
+			o.diags = append(o.diags, &hcl.Diagnostic{
+				Severity: hcl.DiagWarning, Summary: "Instances are not known", Subject: n.rng().Ptr(),
+				Detail: fmt.Sprintf("%s: %s. Nothing can be said of its instances.", n.group.block, k.reason),
+			})
+		}
+	}
+	if sameKeysets(keys, o.prog.keysets) {
+		return false
+	}
+	next, diags := o.prog.with(keys)
+	if diags.HasErrors() {
+		o.diags = append(o.diags, diags...)
+		for _, n := range seen {
+			if n.group != nil && n.group.data {
+				keys[n.group.block] = keyset{keys: n.group.ledgerKeys(o.ledger), reason: "its instances cannot be made"}
+			}
+		}
+		if next, diags = o.prog.with(keys); diags.HasErrors() {
+			return false
+		}
+	}
+	e := o.engine
+	if e.loaded == nil {
+		e.loaded = e.prog
+	}
+	if e.prog == o.prog {
+		e.prog = next
+	}
+	o.prog = next
+	return true
+}
+
+// hash identifies the configuration, whatever instances follow from data.
+func (e *Engine) hash() string {
+	if e.loaded != nil {
+		return e.loaded.hash()
+	}
+	return e.prog.hash()
+}
