@@ -268,7 +268,7 @@ func (p *program) argumentValue(n *node, vals values) (cty.Value, hcl.Diagnostic
 		for _, diag := range n.input.Judge(c, ctx) {
 			if diag.Subject != nil && diag.Summary == hclspec.InvalidVariable {
 				detail := *diag
-				detail.Detail += fmt.Sprintf(" This was checked by the validation at %s.", diag.Subject)
+				detail.Detail += fmt.Sprintf("\n\nThis was checked by the validation at %s.", diag.Subject)
 				detail.Subject = at.Ptr()
 				diag = &detail
 			}
