@@ -128,6 +128,15 @@ type Reloaded struct {
 	Elapsed                 time.Duration
 }
 
+// InstancesChanged says that blocks have other instances, since the data changed that their for_each
+// or count is made of, or, with Err, that they stay as they are and why.
+type InstancesChanged struct {
+	Block                   address.Address // with Err; zero for several
+	Err                     string
+	Added, Changed, Removed int
+	Elapsed                 time.Duration
+}
+
 // StateTrouble says that the ledger cannot be written (Err set), or can again.
 type StateTrouble struct{ Err string }
 
@@ -169,6 +178,7 @@ func (DaemonStopping) event()   {}
 func (DaemonStopped) event()    {}
 func (ReloadStarted) event()    {}
 func (Reloaded) event()         {}
+func (InstancesChanged) event() {}
 func (StateTrouble) event()     {}
 func (PushReceived) event()     {}
 func (ApprovalNeeded) event()   {}

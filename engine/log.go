@@ -61,6 +61,15 @@ func logEvent(l hclog.Logger, ev Event) {
 			return
 		}
 		l.Info("configuration reloaded", "added", ev.Added, "changed", ev.Changed, "removed", ev.Removed, "elapsed", logSpan(ev.Elapsed))
+	case InstancesChanged:
+		switch {
+		case ev.Err != "" && !ev.Block.IsZero():
+			l.Error("instances stay as they are", "block", ev.Block.String(), "error", ev.Err)
+		case ev.Err != "":
+			l.Error("instances stay as they are", "error", ev.Err)
+		case ev.Added+ev.Changed+ev.Removed > 0:
+			l.Info("instances follow the data", "added", ev.Added, "changed", ev.Changed, "removed", ev.Removed, "elapsed", logSpan(ev.Elapsed))
+		}
 	case StateTrouble:
 		if ev.Err != "" {
 			l.Error("state cannot be written and nothing new is begun", "error", ev.Err)

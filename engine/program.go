@@ -81,6 +81,7 @@ type node struct {
 	// read are the attributes of a source that expressions read beside value: the others are
 	// not made. "*" stands for all of them.
 	read      []string
+	follows   bool // it depends on which instances a block has, and that follows data
 	cyclic    bool // it is on a cycle: it stands for an unknown value
 	used      bool // some node depends on it
 	reread    bool // a source reads what this sink writes
@@ -624,11 +625,12 @@ func (p *program) order() hcl.Diagnostics {
 
 // reach notes which sinks a node waits for and which sources it is made from.
 func (p *program) reach(n *node) {
-	n.sinks, n.sources = nil, nil
+	n.sinks, n.sources, n.follows = nil, nil, false
 	deps := p.graph.DependsOn(n.place)
 	for _, place := range deps {
 		dep := p.sorted[place]
 		dep.used = true
+		n.follows = n.follows || dep.follows || dep.addr.Type == address.Expansion && dep.group.data
 		d := dep.addr
 		switch d.Type {
 		case address.Sink:

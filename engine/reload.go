@@ -34,9 +34,12 @@ type candidateConfig struct {
 	diags    hcl.Diagnostics
 	document []byte // as it is kept, nil if it cannot be
 	start    time.Time
-	replies  []chan error  // of those who wait
-	around   *Prepared     // nil where nothing changes around the daemon
-	done     chan struct{} // closed when it runs, or was refused
+	// instances says that it is the same configuration, in which blocks that follow data have
+	// other instances; engine is nil where they stay as they are.
+	instances bool
+	replies   []chan error  // of those who wait
+	around    *Prepared     // nil where nothing changes around the daemon
+	done      chan struct{} // closed when it runs, or was refused
 }
 
 // reloadRequest asks for a reload at once.
@@ -83,6 +86,8 @@ func (w *configWatch) run() {
 			return
 		case r := <-w.d.reloads:
 			w.load(w.gather(r))
+		case next := <-w.d.others:
+			w.others(next)
 		case <-timer.C:
 			start := time.Now()
 			w.wait()
@@ -251,14 +256,17 @@ func (e *Engine) stamp(out stamps) {
 			out[path] = stamp{info: info}
 		}
 	}
-	if dir, err := os.Open(e.spec.Dir); err != nil {
-		one(e.spec.Dir)
-	} else {
+	for i, path := range e.spec.Directories() {
+		dir, err := os.Open(path)
+		if err != nil {
+			one(path)
+			continue
+		}
 		names, _ := dir.Readdirnames(-1)
 		dir.Close()
 		for _, name := range names {
-			if isConfiguration(name) {
-				one(filepath.Join(e.spec.Dir, name))
+			if hclspec.IsConfigFile(name) || i == 0 && isConfiguration(name) {
+				one(filepath.Join(path, name))
 			}
 		}
 	}
@@ -318,6 +326,10 @@ func (d *Daemon) loadSafely(before *Engine) (e *Engine, diags hcl.Diagnostics) {
 // changes nothing.
 func (d *Daemon) reconfigure(next *candidateConfig) {
 	defer close(next.done)
+	if next.instances {
+		d.reinstance(next)
+		return
+	}
 	d.engine.emitQuietly(ReloadStarted{})
 	d.reload.Time, d.reload.Count = time.Now(), d.reload.Count+1
 	if next.diags.HasErrors() {

@@ -91,6 +91,7 @@ type Daemon struct {
 	paces                map[string]*pace
 	outputs              map[address.Address][]address.Address // by what they are made from
 	staleOutputs         map[address.Address]bool
+	instances            instances                         // of blocks whose instances follow data
 	evaluating           bool                              // a worker evaluates outputs
 	hooks                map[address.Address][]*sourceItem // by the detector that a request wakes
 	writers              map[string]address.Address        // of paths, made when somebody asks
@@ -127,6 +128,7 @@ type Daemon struct {
 	done      chan struct{} // closed when the loop has ended
 	jobs      chan func()   // to workers that have nothing to do
 	reloads   chan reloadRequest
+	others    chan otherInstances // of capacity 1
 
 	broken      *Engine         // of the configuration that the last good one stands in for, from the start
 	brokenDiags hcl.Diagnostics // what is wrong with it
@@ -165,6 +167,7 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 		done:      make(chan struct{}),
 		jobs:      make(chan func()),
 		reloads:   make(chan reloadRequest),
+		others:    make(chan otherInstances, 1),
 		listeners: map[chan Event]struct{}{},
 	}
 	d.opts = opts
@@ -193,10 +196,11 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 		d.engine, diags = good, more
 	}
 	d.engine.prog.digests()
-	d.engine.prog.slim()
 	if err := errors.Join(d.recall(ctx), d.firstConfiguration(ctx)); err != nil {
 		return nil, append(stateError("Cannot read the state", err), d.closeQuietly()...)
 	}
+	diags = append(diags, d.rememberInstances()...)
+	d.engine.prog.slim()
 	d.publishReceivers()
 	d.running.Store(d.engine)
 	return d, diags
@@ -326,6 +330,7 @@ func (d *Daemon) turn() {
 		}
 		d.admit()
 		d.advanceSaved()
+		d.findInstances()
 		d.storeOutputs()
 		d.flush()
 		d.mailMutex.Lock()

@@ -81,6 +81,7 @@ func (d *Daemon) install(keep func(old, now *node) bool) (ev Reloaded) {
 		ev.Removed = d.removeOthers()
 	}
 	d.installOutputs()
+	d.installInstances()
 	d.prepareSources(fresh)
 	for _, it := range touched {
 		d.touch(it, causeStart)

@@ -82,7 +82,7 @@ func (d *Daemon) decideRemoval(it *sinkItem) {
 		d.forget(it, c)
 		return
 	}
-	if !d.watch.AllowDelete && !it.approved {
+	if !d.watch.AllowDelete && !it.approved && !d.engine.prog.vanished(it.addr) {
 		if d.approvals[it.addr] == nil {
 			d.approvals[it.addr] = &Approval{Address: it.addr, Target: c.Target, Since: time.Now()}
 			it.state, it.reason = StateBlocked, "its deletion waits for approval: tidegate approve '"+it.addr.String()+"'"

@@ -141,7 +141,7 @@ func (d *Daemon) consider(it *sinkItem) {
 		d.timers.Set(it, wait)
 		return
 	}
-	if !it.drift && it.upstreamBusy(d) {
+	if !it.drift && (it.upstreamBusy(d) || d.unsettled(it.node)) {
 		return // what it depends on says when it has finished
 	}
 	if it.due.IsZero() || !time.Now().Before(it.due) {

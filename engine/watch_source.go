@@ -546,6 +546,9 @@ func (d *Daemon) wakeUsers(a address.Address, why cause) {
 	for _, output := range d.outputs[a] {
 		d.staleOutputs[output] = true
 	}
+	for _, block := range d.instances.made[a] {
+		d.instances.stale[block] = true
+	}
 	for _, user := range d.users[a] {
 		if snk := d.sinks[user]; snk != nil {
 			d.touch(snk, why)

@@ -157,6 +157,10 @@ func daemonFields(e engine.Event) (string, fieldList) {
 		return "reloaded", fieldList{
 			{"error", e.Err}, {"added", e.Added}, {"changed", e.Changed}, {"removed", e.Removed}, {"elapsed_seconds", e.Elapsed.Seconds()},
 		}
+	case engine.InstancesChanged:
+		return "instances_changed", fieldList{
+			{"block", e.Block.String()}, {"error", e.Err}, {"added", e.Added}, {"changed", e.Changed}, {"removed", e.Removed}, {"elapsed_seconds", e.Elapsed.Seconds()},
+		}
 	case engine.StateTrouble:
 		return "state_trouble", fieldList{{"error", e.Err}}
 	case engine.PauseChanged:

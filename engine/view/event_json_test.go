@@ -30,6 +30,8 @@ func sampleDaemonEvents() []engine.Event {
 		engine.Reloaded{Err: "main.hcl:3: no such block"},
 		engine.StateTrouble{Err: "no space left on device"},
 		engine.StateTrouble{},
+		engine.InstancesChanged{Added: 1, Removed: 2, Elapsed: time.Second},
+		engine.InstancesChanged{Block: file, Err: "for_each is empty"},
 		engine.PauseChanged{Pause: engine.Pause{Pattern: "source.*", Reason: "maintenance", Since: day}},
 		engine.DaemonStopping{Grace: 10 * time.Second},
 		engine.DaemonStopped{Parked: 1},

@@ -1,0 +1,251 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"tidegate/engine/state"
+	"tidegate/hclspec/address"
+)
+
+// Which instances a block has may follow data that moves while the daemon runs. When something
+// moves that its for_each is made of, a worker evaluates it, and where it gives other keys the
+// goroutine that reads configurations makes the program that has them. That is installed like
+// one that was reloaded: equal nodes go on as they are.
+//
+// Sinks that depend on such a block wait meanwhile, so that nothing is delivered that was made of
+// the old keys and the new values.
+
+// instances is what the loop knows of blocks whose instances follow data.
+type instances struct {
+	made  map[address.Address][]address.Address // blocks by what their for_each is made of
+	stale map[address.Address]bool              // blocks whose for_each is to be evaluated
+	busy  bool                                  // it is being evaluated, or the program is being made
+}
+
+// otherInstances asks for the program that has other instances.
+type otherInstances struct {
+	keys map[address.Address]keyset
+	// stay is what to fall back to where such instances cannot be made: those that there are.
+	stay map[address.Address]keyset
+}
+
+// installInstances has every block whose instances follow data evaluated anew.
+func (d *Daemon) installInstances() {
+	d.instances.made, d.instances.stale = map[address.Address][]address.Address{}, map[address.Address]bool{}
+	for block, g := range d.engine.prog.groups {
+		if !g.data {
+			continue
+		}
+		d.instances.stale[block] = true
+		for _, list := range [][]address.Address{g.expansion.sources, g.expansion.sinks} {
+			for _, a := range list {
+				d.instances.made[a] = append(d.instances.made[a], block)
+			}
+		}
+	}
+}
+
+// unsettled reports whether it is not known yet which instances a node's blocks have.
+func (d *Daemon) unsettled(n *node) bool {
+	return n.follows && (d.instances.busy || len(d.instances.stale) > 0) && !d.stopping
+}
+
+// findInstances lets a worker evaluate what moved.
+func (d *Daemon) findInstances() {
+	if d.instances.busy || len(d.instances.stale) == 0 || d.stopping {
+		return
+	}
+	type job struct {
+		group *group
+		scene *scene
+		value cty.Value
+		why   string
+	}
+	var jobs []*job
+	for _, block := range sortedKeys(d.instances.stale) {
+		if g := d.engine.prog.groups[block]; g != nil {
+			jobs = append(jobs, &job{group: g, scene: d.sceneOf(g.expansion)})
+		}
+	}
+	clear(d.instances.stale)
+	d.instances.busy = true
+	d.worker(func() {
+		ctx, cancel := context.WithTimeout(d.lookCtx, longestRead)
+		defer cancel()
+		for _, j := range jobs {
+			j.value = j.scene.expansionValue(ctx, j.group.expansion)
+			j.why = j.scene.unknownReason(j.group.expansion)
+		}
+		d.post(func() {
+			next := otherInstances{keys: maps.Clone(d.engine.prog.keysets), stay: map[address.Address]keyset{}}
+			if next.keys == nil {
+				next.keys = map[address.Address]keyset{}
+			}
+			for _, j := range jobs {
+				block := j.group.block
+				if d.engine.prog.groups[block] != j.group {
+					d.instances.stale[block] = true // of a configuration that was reloaded meanwhile
+					continue
+				}
+				k, problem := j.group.keysetOf(j.value, d.ledger, j.why)
+				if before, ok := d.engine.prog.keysets[block]; problem != "" && !(ok && before.equal(k)) {
+					d.engine.emit(InstancesChanged{Block: block, Err: problem})
+				}
+				next.keys[block] = k
+				next.stay[block] = keyset{keys: j.group.ledgerKeys(d.ledger)}
+			}
+			d.askInstances(next)
+		})
+	})
+}
+
+// askInstances has the program made that has other instances, if they are others.
+func (d *Daemon) askInstances(next otherInstances) {
+	if sameKeysets(next.keys, d.engine.prog.keysets) {
+		d.instancesSettled()
+		return
+	}
+	d.others <- next // there is never a second one: busy is set
+}
+
+// instancesSettled lets the sinks go on that waited for it.
+func (d *Daemon) instancesSettled() {
+	d.instances.busy = false
+	if len(d.instances.stale) > 0 {
+		return
+	}
+	for _, it := range d.sinks {
+		if it.dirty && it.node != nil && it.node.follows {
+			d.consider(it)
+		}
+	}
+}
+
+// expansionValue evaluates a for_each over what a scene shows. It is not known where it is wrong.
+func (s *scene) expansionValue(ctx context.Context, n *node) (v cty.Value) {
+	defer func() {
+		if r := recover(); r != nil {
+			_ = s.engine.opts.panicked(n.addr, r, s.redactor(n)) // in the log
+			v = cty.DynamicVal
+		}
+	}()
+	s.prepareValue(ctx, n.addr)
+	return s.values[n.addr]
+}
+
+// others makes the program with other instances and hands it to the loop.
+func (w *configWatch) others(next otherInstances) {
+	c := &candidateConfig{start: time.Now(), instances: true, done: make(chan struct{})}
+	before := w.engine
+	prog, diags := before.prog.with(next.keys)
+	if diags.HasErrors() {
+		c.diags = diags
+		for block, k := range next.stay {
+			k.reason = "its instances cannot be made: " + placed(diags)
+			next.keys[block] = k
+		}
+		if prog, diags = before.prog.with(next.keys); diags.HasErrors() {
+			prog = before.prog
+		}
+	}
+	if prog != before.prog {
+		prog.slim()
+		loaded := before.loaded
+		if loaded == nil {
+			loaded = before.prog
+		}
+		c.engine = &Engine{opts: before.opts, spec: before.spec, prog: prog, loaded: loaded, statePath: before.statePath, clock: before.clock}
+		w.engine = c.engine
+	}
+	select {
+	case w.out <- c:
+		<-c.done
+	case <-w.ctx.Done():
+	}
+}
+
+// reinstance lets the program with other instances run.
+func (d *Daemon) reinstance(next *candidateConfig) {
+	if next.diags.HasErrors() {
+		d.engine.emit(InstancesChanged{Err: placed(next.diags)})
+	}
+	if next.engine == nil {
+		d.instancesSettled()
+		return
+	}
+	before := d.engine.prog
+	ev := d.runs(next)
+	for block, g := range d.engine.prog.groups {
+		if old := before.groups[block]; g.data && old != nil && old.reason != g.reason {
+			d.wakeInstances(g)
+		}
+	}
+	d.engine.emit(InstancesChanged{Added: ev.Added, Changed: ev.Changed, Removed: ev.Removed, Elapsed: time.Since(next.start)})
+	d.checkReady()
+	d.instancesSettled()
+}
+
+// wakeInstances lets the instances look again: it is another question whether their keys are to be
+// trusted.
+func (d *Daemon) wakeInstances(g *group) {
+	for _, it := range d.sinks {
+		if it.node != nil && it.node.each == g {
+			d.touch(it, causeInput)
+		}
+	}
+	for _, it := range d.sources {
+		if it.node.each == g {
+			it.judged, it.moved = "", it.queued
+			d.ask(it)
+		}
+	}
+}
+
+// vanished reports whether a sink is no longer there because its key went out of the data. What
+// becomes of it was decided by whoever wrote its on_destroy.
+func (p *program) vanished(a address.Address) bool {
+	for _, g := range p.groups {
+		if _, ok := g.keyIn(a); ok && g.data && !g.unsure() {
+			return true
+		}
+	}
+	return false
+}
+
+// rememberInstances gives what follows data the instances that the ledger knows.
+func (d *Daemon) rememberInstances() hcl.Diagnostics {
+	e := d.engine
+	if !e.prog.follows() {
+		return nil
+	}
+	prog, diags := e.prog.with(e.prog.rememberedKeysets(d.ledger))
+	if diags.HasErrors() {
+		for _, diag := range diags {
+			diag.Severity = hcl.DiagWarning // it runs without them, and finds out about them
+		}
+		return diags
+	}
+	e.loaded, e.prog = e.prog, prog
+	return nil
+}
+
+// rememberedKeysets are the instances that a daemon starts with: those that the ledger knows.
+func (p *program) rememberedKeysets(ledger *state.Ledger) map[address.Address]keyset {
+	out := maps.Clone(p.keysets)
+	for block, g := range p.groups {
+		if !g.data {
+			continue
+		}
+		if out == nil {
+			out = map[address.Address]keyset{}
+		}
+		out[block] = keyset{keys: g.ledgerKeys(ledger), reason: fmt.Sprintf("its %s is not known yet", g.repeated.Word())}
+	}
+	return out
+}
