@@ -126,6 +126,8 @@ func (p *program) checkNode(n *node, vals values) (out checked) {
 		}
 	}()
 	switch {
+	case n.check != nil:
+		return checked{diags: p.checkAssertions(n, vals)}
 	case n.addr.Type == address.Variable && n.input == nil:
 		return checked{}
 	case n.computed():

@@ -18,7 +18,7 @@ func (p *program) ephemeral(n *node, v cty.Value) hcl.Diagnostics {
 		return nil
 	}
 	if n.out != nil {
-		if mark.HasEphemeral(v) {
+		if n.isOutput() && mark.HasEphemeral(v) {
 			return hcl.Diagnostics{ephemeralValue(n.expr.Range(), "The value of "+n.addr.String())}
 		}
 		return nil

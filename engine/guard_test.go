@@ -39,7 +39,7 @@ var guards = []guard{
 	{"flapping", "engine/plan/choose.go", `flaps(o, row, limits.now)`, "", "engine.TestWatchH19FlappingIsHeld"},
 	{"limits of a source", "engine/plan/choose.go", `until.After(limits.now)`, "", "engine.TestWatchRateLimitOnASource"},
 	{"fallbacks and foreign targets", "engine/plan/want.go", `ours || !d.Exists || d.Opaque || !d.Fallback`, fine, "engine.TestFallbackStandsInOnlyWhereNothingWasAccepted"},
-	{"preconditions", "engine/render.go", `check.Status != "pass" && check.Status != "unknown"`, "", "TestWatchPreconditionOnStale"},
+	{"preconditions", "engine/render.go", `rejected || failed`, `rejected || !removed(%q) && failed`, "TestWatchPreconditionOnStale"},
 	{"blocks without a value", "engine/render.go", `a.Type == address.Source && o.choices[a].Standing == plan.Nothing`, "", "TestRegressionEdgesToASourceWithoutValueWait"},
 	{"limits of a sink at dispatch", "engine/watch_sink.go", `until.After(time.Now())`, "", "TestWatchSharedLimitCountsThoseThatPassTogether"},
 	{"targets that moved since they were read", "engine/deliver.go", `err := k.unchanged(work, c, sink); err != nil`, `err := k.unchanged(work, c, sink); err != nil && !removed(%q)`, "TestFaultE12TheWorldMovesBetweenPlanAndApply"},

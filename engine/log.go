@@ -76,6 +76,8 @@ func logEvent(l hclog.Logger, ev Event) {
 			return
 		}
 		l.Info("state can be written again")
+	case CheckState:
+		logCheck(l, ev)
 	case ApprovalNeeded:
 		l.Warn("deletion waits for approval", "address", ev.Address.String(), "target", ev.Target)
 	case PauseChanged:
@@ -84,6 +86,18 @@ func logEvent(l hclog.Logger, ev Event) {
 		r := ev.Result
 		l.Info("apply finished", "accepted", r.Accepted, "added", r.Added, "changed", r.Changed, "destroyed", r.Destroyed,
 			"forgotten", r.Forgotten, "adopted", r.Adopted, "failed", r.Failed, "skipped", r.Skipped, "deferred", r.Deferred)
+	}
+}
+
+func logCheck(l hclog.Logger, ev CheckState) {
+	args := []any{"address", ev.Address.String(), "from", ev.From, "to", ev.To}
+	switch ev.To {
+	case "pass":
+		l.Info("check holds", args...)
+	case "unknown":
+		l.Info("check cannot be judged", append(args, "reason", ev.Reason)...)
+	default:
+		l.Warn("check does not hold", append(args, "reason", ev.Reason)...)
 	}
 }
 

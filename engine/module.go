@@ -71,6 +71,9 @@ func (p *program) declareModule(m *module) hcl.Diagnostics {
 		n := p.add(at(address.Output, name), o, m)
 		n.expr, n.out = o.Expr, o
 	}
+	for name, c := range m.spec.Checks {
+		p.add(at(address.Check, name), c, m).check = c
+	}
 	for _, b := range m.spec.Blocks {
 		diags = append(diags, p.declareBlock(m, b)...)
 	}

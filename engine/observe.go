@@ -54,6 +54,7 @@ type observer struct {
 	paths   map[string]address.Address          // of all sinks, made when one comes out of data
 	fresh   map[address.Address]*state.Snapshot // candidates that are accepted
 	outputs []*plan.OutputChange
+	checks  []plan.Check
 	diags   hcl.Diagnostics
 
 	evaluatedMutex sync.Mutex
@@ -77,6 +78,7 @@ type seen struct {
 	look  *look
 	sink  *rendered
 	value cty.Value // of a local or output
+	check *plan.Check
 	diags hcl.Diagnostics
 }
 
@@ -216,6 +218,9 @@ func (o *observer) see(ctx context.Context, n *node) seen {
 		r := o.render(ctx, n)
 		r.slim(n, o.ledger.Sinks[n.addr], o.options.Brief)
 		return seen{node: n, sink: r, diags: r.diags}
+	case n.check != nil && !o.quiet && !o.options.targetsOnly:
+		check, diags := o.judgeCheck(n)
+		return seen{node: n, check: &check, diags: diags}
 	case n.computed():
 		v, diags := o.prog.valueNode(n, o.values)
 		return seen{node: n, value: v, diags: diags}
@@ -248,6 +253,8 @@ func (o *observer) merge(ctx context.Context, s seen) {
 		o.mergeSource(s.look)
 	case s.sink != nil:
 		o.mergeSink(ctx, s.node, s.sink)
+	case s.check != nil:
+		o.checks = append(o.checks, *s.check)
 	case s.node.computed():
 		o.values[s.node.addr] = s.value
 		if s.node.isOutput() && !o.options.targetsOnly {

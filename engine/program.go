@@ -66,6 +66,7 @@ type node struct {
 	expr  hcl.Expression       // of a local, output, expansion or argument of a module
 	out   *hclspec.Output      // of an output
 	input *hclspec.Variable    // of a variable of a called module
+	check *hclspec.Check       // of a check
 	refs  []*hclspec.Reference // all of them
 	exprs []expression         // with the references of each
 
@@ -125,6 +126,8 @@ func (n *node) rng() hcl.Range {
 	case *hclspec.Local:
 		return d.DefRange
 	case *hclspec.Output:
+		return d.DefRange
+	case *hclspec.Check:
 		return d.DefRange
 	case *hclspec.ModuleCall:
 		return d.DefRange
@@ -425,6 +428,8 @@ func (p *program) connectNode(n *node) hcl.Diagnostics {
 				n.depends = append(n.depends, r.Node)
 			}
 		}
+	case n.check != nil:
+		connectCheck(n.check, collect)
 	case n.input != nil:
 		if n.expr != nil {
 			collect(n.expr, scopeRules{})
@@ -526,7 +531,7 @@ func checkSourceAttribute(r *hclspec.Reference, rules scopeRules, fail func(stri
 		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Unknown attribute", Detail: detail, Subject: step.SrcRange.Ptr()}}
 	}
 	if step.Name == "stale" && !rules.stale {
-		return fail("Invalid reference", "stale changes without any new value, so it is allowed only in preconditions and outputs.")
+		return fail("Invalid reference", "stale changes without any new value, so it is allowed only in preconditions, checks and outputs.")
 	}
 	return nil
 }

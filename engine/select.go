@@ -91,13 +91,13 @@ func (s *selector) collect(ledger *state.Ledger) {
 	slices.SortFunc(s.all, address.Address.Compare)
 }
 
-// addOutputs selects the outputs all of whose sources and sinks are selected.
+// addOutputs selects the outputs and checks all of whose sources and sinks are selected.
 func (s *selector) addOutputs() {
 	if s.options.Destroy {
 		return
 	}
 	for a, n := range s.prog.nodes {
-		if !n.isOutput() {
+		if !n.isOutput() && n.check == nil {
 			continue
 		}
 		needs := s.prog.graph.Ancestors([]address.Address{a})

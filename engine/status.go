@@ -20,8 +20,9 @@ type Status struct {
 	Ready         bool            `json:"ready"` // every source was tried once
 	Queue         int             `json:"queue"` // looks and deliveries that wait for a worker
 	Listener      string          `json:"listener,omitempty"`
-	Sources       []*SourceStatus `json:"sources"` // by address
-	Sinks         []*SinkStatus   `json:"sinks"`   // by address
+	Sources       []*SourceStatus `json:"sources"`          // by address
+	Sinks         []*SinkStatus   `json:"sinks"`            // by address
+	Checks        []*CheckStatus  `json:"checks,omitempty"` // by address
 	Pauses        []*Pause        `json:"pauses,omitempty"`
 	Approvals     []*Approval     `json:"approvals,omitempty"`
 }

@@ -91,7 +91,8 @@ type Daemon struct {
 	paces                map[string]*pace
 	outputs              map[address.Address][]address.Address // by what they are made from
 	staleOutputs         map[address.Address]bool
-	instances            instances                         // of blocks whose instances follow data
+	instances            instances // of blocks whose instances follow data
+	checks               map[address.Address]*CheckStatus
 	evaluating           bool                              // a worker evaluates outputs
 	hooks                map[address.Address][]*sourceItem // by the detector that a request wakes
 	writers              map[string]address.Address        // of paths, made when somebody asks

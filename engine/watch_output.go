@@ -8,15 +8,14 @@ import (
 	"tidegate/hclspec/address"
 )
 
-// installOutputs lets all outputs of the running configuration be stored anew, and forgets
-// those that are no longer declared.
+// installOutputs lets all outputs of the running configuration be stored anew and all checks be
+// judged, and forgets those that are no longer declared.
 func (d *Daemon) installOutputs() {
 	prog := d.engine.prog
 	d.outputs, d.staleOutputs = map[address.Address][]address.Address{}, map[address.Address]bool{}
-	for name := range prog.spec.Outputs {
-		a := address.Of(address.Output, "", name)
-		n := prog.nodes[a]
-		if n == nil {
+	for _, n := range prog.sorted {
+		a := n.addr
+		if !n.isOutput() && n.check == nil {
 			continue
 		}
 		d.staleOutputs[a] = true
@@ -26,6 +25,13 @@ func (d *Daemon) installOutputs() {
 			}
 		}
 	}
+	checks := map[address.Address]*CheckStatus{}
+	for a, c := range d.checks {
+		if prog.nodes[a] != nil {
+			checks[a] = c
+		}
+	}
+	d.checks = checks
 	for _, a := range sortedKeys(d.ledger.Outputs) {
 		if prog.nodes[a] == nil {
 			delete(d.ledger.Outputs, a)
@@ -34,7 +40,7 @@ func (d *Daemon) installOutputs() {
 	}
 }
 
-// storeOutputs evaluates the outputs of which something moved, one after the other in one
+// storeOutputs evaluates the outputs and checks of which something moved, one after the other in one
 // worker: they wait for everything that somebody else waits for.
 func (d *Daemon) storeOutputs() {
 	if d.evaluating || len(d.staleOutputs) == 0 || d.stopping || d.trouble != nil || d.renders.Running()+d.renders.Waiting() > 0 {
@@ -62,6 +68,12 @@ func (d *Daemon) storeOutputs() {
 		defer cancel()
 		var changes []*plan.OutputChange
 		for _, j := range jobs {
+			if j.node.check != nil {
+				if c := j.scene.checkResult(ctx, j.node); c != nil {
+					d.post(func() { d.checkEvaluated(c) })
+				}
+				continue
+			}
 			changes = append(changes, j.scene.outputChange(ctx, j.node)...)
 		}
 		d.post(func() { d.outputsEvaluated(changes) })

@@ -44,6 +44,9 @@ func (d *Daemon) status() *Status {
 	for _, a := range sortedKeys(d.sinks) {
 		s.Sinks = append(s.Sinks, d.sinkStatus(d.sinks[a]))
 	}
+	for _, a := range sortedKeys(d.checks) {
+		s.Checks = append(s.Checks, d.checks[a])
+	}
 	for _, a := range sortedKeys(d.approvals) {
 		s.Approvals = append(s.Approvals, d.approvals[a])
 	}

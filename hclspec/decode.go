@@ -19,6 +19,7 @@ var labelsOf = map[string][]string{
 	"locals":     nil,
 	"output":     {"NAME"},
 	"module":     {"NAME"},
+	"check":      {"NAME"},
 	"source":     {"KIND", "NAME"},
 	"detector":   {"KIND", "NAME"},
 	"rule":       {"KIND", "NAME"},
@@ -30,7 +31,6 @@ var blockTypes = slices.Sorted(maps.Keys(labelsOf))
 
 // foreign holds block types that a user of Terraform may try, and what to do instead.
 var foreign = map[string]string{
-	"check":     "check blocks are not supported yet. Use a rule on the source or sink, or a precondition.",
 	"moved":     "moved blocks are not supported yet. A renamed sink is adopted when its target already holds the wanted content.",
 	"removed":   "removed blocks are not supported yet. Delete the block; its on_destroy says what becomes of the target.",
 	"import":    "nothing needs to be imported. A target that already holds the wanted content is adopted.",
@@ -45,7 +45,7 @@ var foreign = map[string]string{
 // A declaration is one thing that a file declares, decoded without a look at other files.
 // Exactly one of its parts is set, or none where the names are no names.
 type declaration struct {
-	thing any       // *Block, *Variable, *Local, *Output, *ModuleCall, or *hcl.Block for settings
+	thing any       // *Block, *Variable, *Local, *Output, *Check, *ModuleCall, or *hcl.Block for settings
 	wrong *mistakes // nil for none
 }
 
@@ -74,6 +74,8 @@ func declare(b *hcl.Block) []declaration {
 		return []declaration{declareOutput(b)}
 	case "module":
 		return []declaration{declareModule(b)}
+	case "check":
+		return []declaration{declareCheck(b)}
 	}
 	return []declaration{declareBlock(b)}
 }
@@ -140,6 +142,11 @@ func (m *merger) add(thing any) *hcl.Diagnostic {
 		if t.Expr != nil { // nobody should meet a nil expression
 			s.Outputs[t.Name] = t
 		}
+	case *Check:
+		if first, ok := s.Checks[t.Name]; ok {
+			return duplicate(t.DefRange, "check", "The check "+t.Name, first.DefRange)
+		}
+		s.Checks[t.Name] = t
 	case *ModuleCall:
 		if first, ok := s.Modules[t.Name]; ok {
 			return duplicate(t.DefRange, "module", "The module "+t.Name, first.DefRange)

@@ -89,6 +89,7 @@ func newSpec(dir string) *Spec {
 		Variables: map[string]*Variable{},
 		Locals:    map[string]*Local{},
 		Outputs:   map[string]*Output{},
+		Checks:    map[string]*Check{},
 		Modules:   map[string]*ModuleCall{},
 		given:     dir,
 		called:    map[string]*Spec{},

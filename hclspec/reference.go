@@ -78,6 +78,7 @@ var roots = func() []string {
 // foreignRoots are what a user of Terraform may try.
 var foreignRoots = map[string]string{
 	"output":    "Outputs cannot be referred to. Refer to what the output reports, or share it through a local.",
+	"check":     "A check has no value. Refer to what it is about.",
 	"data":      "What Terraform calls a data source is a source here: source.KIND.NAME.",
 	"resource":  "What Terraform calls a resource is a sink here: sink.KIND.NAME.",
 	"self":      "There is no self. Refer to the block by its address.",

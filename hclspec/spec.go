@@ -21,6 +21,7 @@ type Spec struct {
 	Locals    map[string]*Local
 	Outputs   map[string]*Output
 	Modules   map[string]*ModuleCall
+	Checks    map[string]*Check
 
 	// Blocks holds the blocks of the five kinds, by file and then by position.
 	Blocks []*Block

@@ -31,6 +31,8 @@ type Plan struct {
 	Sources       []*SourceChange `json:"sources,omitempty"` // in the order of their addresses
 	Sinks         []*SinkChange   `json:"sinks,omitempty"`   // in dependency order
 	Outputs       []*OutputChange `json:"outputs,omitempty"`
+	// Checks are the results of check blocks, in the order of their addresses.
+	Checks []Check `json:"checks,omitempty"`
 	// Variables are the values that the plan was made with, by name.
 	Variables map[string]*Value `json:"variables,omitempty"`
 	Limits    []*Limit          `json:"limits,omitempty"`

@@ -102,6 +102,8 @@ func eventFields(e engine.Event) (string, fieldList) {
 		return "sink_state", of(e.Address, fieldList{{"from", e.From}, {"to", e.To}, {"reason", e.Reason}, {"until", stamp(e.Until)}})
 	case engine.PushReceived:
 		return "push_received", of(e.Address, fieldList{{"name", e.Name}, {"outcome", OutcomeWord(e.Outcome)}, {"elapsed_seconds", e.Elapsed.Seconds()}})
+	case engine.CheckState:
+		return "check_state", of(e.Address, fieldList{{"from", e.From}, {"to", e.To}, {"reason", e.Reason}})
 	case engine.ApprovalNeeded:
 		return "approval_needed", of(e.Address, fieldList{{"target", e.Target}})
 	}

@@ -13,6 +13,7 @@ import (
 
 	"tidegate/engine"
 	"tidegate/engine/plan"
+	"tidegate/hclspec/address"
 )
 
 func sampleDaemonEvents() []engine.Event {
@@ -25,6 +26,7 @@ func sampleDaemonEvents() []engine.Event {
 		engine.SinkState{Address: file, From: engine.StateOK, To: engine.StateDeferred, Reason: "rate limit", Until: day},
 		engine.PushReceived{Address: app, Name: "my\u009bapp", Outcome: engine.PushRejected, Elapsed: time.Millisecond},
 		engine.ApprovalNeeded{Address: file, Target: "/etc/x"},
+		engine.CheckState{Address: address.Of(address.Check, "", "fresh"), From: "pass", To: "fail", Reason: "The value is stale."},
 		engine.ReloadStarted{},
 		engine.Reloaded{Added: 1, Elapsed: time.Second},
 		engine.Reloaded{Err: "main.hcl:3: no such block"},

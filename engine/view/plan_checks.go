@@ -48,6 +48,9 @@ func planChecks(p *plan.Plan) []*checkJSON {
 	for _, c := range p.Sinks {
 		out = addChecks(out, c.Address, "managed", c.Checks)
 	}
+	for _, c := range p.Checks {
+		out = append(out, checkBlock(c))
+	}
 	return out
 }
 

@@ -37,7 +37,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, diags hcl.Diagnostics, src Sources,
 	trouble := m.diagnostics(diags, src)
 	details := ""
 	if !o.Brief {
-		details = m.base(p.Base) + m.outputs(p.Outputs) + m.details()
+		details = m.base(p.Base) + m.outputs(p.Outputs) + m.checkBlocks(p.Checks) + m.details()
 	}
 	_, err := io.WriteString(w, head+m.note()+table+trouble+details+foot)
 	return err

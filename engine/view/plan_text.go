@@ -35,6 +35,7 @@ func PlanText(w io.Writer, p *plan.Plan, s Style) error {
 		out.blank()
 	}
 	out.outputChanges(p.Outputs)
+	out.checkBlocks(p.Checks)
 	if p.Base != nil {
 		out.base(p.Base)
 	}

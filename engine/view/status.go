@@ -36,6 +36,7 @@ func Status(w io.Writer, st *engine.Status, rows int, s Style) error {
 	sources, sinks := sourceRows(st), sinkRows(st)
 	p.statusTable("source", []string{"SOURCE", "STATE", "LAST SUCCESS", "VERSION", "NEXT LOOK"}, sources, rows)
 	p.statusTable("sink", []string{"SINK", "STATE", "LAST SUCCESS", "REVISION", "NEXT"}, sinks, rows)
+	p.daemonChecks(st)
 	p.pauses(st)
 	p.approvals(st)
 	return p.done()

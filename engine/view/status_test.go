@@ -34,6 +34,11 @@ func sampleDaemonStatus() *engine.Status {
 			{Address: sink("exec", "reload"), State: engine.StateBlocked, Reason: "sink.file.app failed: " + hash},
 			{Address: sink("file", "app"), State: engine.StateFailed, Reason: "disk full", LastError: "disk full", Revision: 1234, LastSuccess: at(-26 * time.Hour), Next: at(3 * time.Second)},
 		},
+		Checks: []*engine.CheckStatus{
+			{Address: address.Of(address.Check, "", "fresh"), Status: "fail", Findings: []string{"The value is \x1b[31mstale.", "Nobody answers."}},
+			{Address: address.Of(address.Check, "", "fine"), Status: "pass"},
+			{Address: address.Of(address.Check, "", "later"), Status: "unknown", Findings: []string{"assertion 1 cannot be judged: source.http.app has no value"}},
+		},
 		Pauses: []*engine.Pause{
 			{Pattern: "source.http.*", Since: at(-time.Hour), Until: at(time.Hour), Reason: "maintenance"},
 			{Pattern: "sink.file.app", Since: at(-time.Minute)},

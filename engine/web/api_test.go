@@ -42,6 +42,10 @@ func sampleStatus() *engine.Status {
 			{Address: address.Of(address.Sink, "file", "app"), State: engine.StateOK, Deliveries: 5, Repairs: 1},
 			{Address: address.Of(address.Sink, "exec", "reload"), State: engine.StateFailed, Errors: 3, Deferrals: 2},
 		},
+		Checks: []*engine.CheckStatus{
+			{Address: address.Of(address.Check, "", "fresh"), Status: "fail", Findings: []string{"stale"}},
+			{Address: address.Of(address.Check, "", "later"), Status: "unknown"},
+		},
 		Pauses: []*engine.Pause{{Pattern: "source.*", Since: day}},
 	}
 }

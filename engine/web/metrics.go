@@ -245,6 +245,16 @@ func writeStatus(t *familyWriter, st *engine.Status) {
 	t.one("tidegate_reload_failures_total", "Attempts to load the configuration that failed.", true, float64(st.Reload.Failed))
 	writeSources(t, st)
 	writeSinks(t, st)
+	writeChecks(t, st)
+}
+
+func writeChecks(t *familyWriter, st *engine.Status) {
+	names := make([]string, len(st.Checks))
+	for i, c := range st.Checks {
+		names[i] = c.Address.String()
+	}
+	t.each("tidegate_check_failed", "Whether a check block does not hold.", false, newItems(names, "address", len(names)),
+		func(i int) (float64, bool) { s := st.Checks[i].Status; return yes(s == "fail" || s == "error"), true })
 }
 
 func seconds(t time.Time) float64 {

@@ -28,6 +28,7 @@ const (
 	Rule      Type = "rule"
 	RateLimit Type = "rate_limit"
 	Sink      Type = "sink"
+	Check     Type = "check"
 )
 
 // Types of what no block declares under an address of its own, so that nobody can write one. The
@@ -41,7 +42,7 @@ const (
 func (t Type) Hidden() bool { return t == Expansion || t == Instances }
 
 // HasKind reports whether addresses of the type have a kind between type and name,
-// as in source.http.app; var.x, local.x and output.x have none.
+// as in source.http.app; var.x, local.x, output.x and check.x have none.
 func (t Type) HasKind() bool {
 	switch t {
 	case Source, Detector, Rule, RateLimit, Sink:
@@ -52,7 +53,7 @@ func (t Type) HasKind() bool {
 
 func (t Type) valid() bool {
 	switch t {
-	case Variable, Local, Output:
+	case Variable, Local, Output, Check:
 		return true
 	}
 	return t.HasKind()

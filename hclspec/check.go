@@ -1,0 +1,29 @@
+package hclspec
+
+import "github.com/hashicorp/hcl/v2"
+
+// A Check is a block of assertions that only warn.
+type Check struct {
+	Name     string
+	Asserts  []Condition
+	DefRange hcl.Range
+}
+
+var checkSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "assert"}}}
+
+func declareCheck(b *hcl.Block) declaration {
+	c := &Check{Name: b.Labels[0], DefRange: headerRange(b)}
+	names := validNames(b)
+	content, diags := b.Body.Content(checkSchema)
+	for _, inner := range content.Blocks {
+		cond, condDiags := decodeCondition(inner)
+		diags = append(diags, condDiags...)
+		if cond != nil {
+			c.Asserts = append(c.Asserts, *cond)
+		}
+	}
+	if len(content.Blocks) == 0 && !diags.HasErrors() {
+		diags = append(diags, errorAt(c.DefRange, "Missing assert block", "A check holds at least one assert block with a condition and an error_message."))
+	}
+	return declared(c, names, diags)
+}
