@@ -282,6 +282,10 @@ func (e *Engine) planLimiters(p *plan.Plan) map[string]plan.Limiter {
 		if kind == nil {
 			continue
 		}
+		a, err := address.Parse(l.Address)
+		if err != nil {
+			continue
+		}
 		c, diags := kind.Configure(l.Values.Value, nil)
 		if diags.HasErrors() {
 			continue
@@ -290,7 +294,7 @@ func (e *Engine) planLimiters(p *plan.Plan) map[string]plan.Limiter {
 		if diags.HasErrors() {
 			continue
 		}
-		out[l.Address] = limiter(limit, c.Settings.(*providers.RateLimitSettings))
+		out[l.Address] = e.opts.containedLimiter(a, limiter(limit, c.Settings.(*providers.RateLimitSettings)))
 	}
 	return out
 }

@@ -29,15 +29,19 @@ type courier struct {
 
 func (e *Engine) newCourier(r *redactor) *courier { return &courier{engine: e, redact: r} }
 
-// deliver brings one planned change to its target.
-func (k *courier) deliver(ctx context.Context, c *plan.SinkChange) outcome {
+// deliver brings one planned change to its target. A kind that panics over it has failed.
+func (k *courier) deliver(ctx context.Context, c *plan.SinkChange) (o outcome) {
 	if ctx.Err() != nil {
 		return outcome{change: c, parked: true}
 	}
 	start := time.Now()
-	o := k.attempt(ctx, c)
-	o.elapsed = time.Since(start)
-	return o
+	defer func() {
+		if v := recover(); v != nil {
+			o = outcome{change: c, err: k.engine.opts.panicked(c.Address, v, k.redact), attempts: 1, unknown: true}
+		}
+		o.elapsed = time.Since(start)
+	}()
+	return k.attempt(ctx, c)
 }
 
 func (k *courier) attempt(ctx context.Context, c *plan.SinkChange) outcome {

@@ -81,7 +81,12 @@ func (e *Engine) movedTargets(ctx context.Context, p *plan.Plan) []string {
 		if !c.Action.Delivers() && c.Action != plan.Adopt || c.Delivery == nil {
 			continue
 		}
-		switch what, err := k.seen(ctx, c); {
+		var what string
+		var err error
+		if broken := e.opts.contain(c.Address, func() { what, err = k.seen(ctx, c) }); broken != nil {
+			err = broken
+		}
+		switch {
 		case err != nil:
 			out = append(out, fmt.Sprintf("%s cannot be read: %s", c.Target, k.redact.text(err.Error())))
 		case what != "":

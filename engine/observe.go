@@ -204,7 +204,7 @@ func (o *observer) see(ctx context.Context, n *node) seen {
 	case n.addr.Type == address.Source:
 		start := time.Now()
 		o.emit(LookStarted{Address: n.addr})
-		l := o.lookAt(ctx, n)
+		l := o.lookSafely(ctx, n)
 		if !n.readsAttribute("text") && !o.quiet {
 			l.text, l.fresh = nil, nil
 		}
@@ -215,8 +215,7 @@ func (o *observer) see(ctx context.Context, n *node) seen {
 		})
 		return seen{node: n, look: l, diags: l.diags}
 	case n.addr.Type == address.Sink:
-		r := o.render(ctx, n)
-		r.slim(n, o.ledger.Sinks[n.addr], o.options.Brief)
+		r := o.renderSafely(ctx, n)
 		return seen{node: n, sink: r, diags: r.diags}
 	case n.check != nil && !o.quiet && !o.options.targetsOnly:
 		check, diags := o.judgeCheck(n)

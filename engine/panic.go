@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math"
@@ -10,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"tidegate/engine/plan"
@@ -36,15 +38,50 @@ func (o *Options) panicked(a address.Address, v any, redact *redactor) error {
 }
 
 // redactor knows the sensitive texts that a node is made from, as far as they are known.
-func (s *scene) redactor(n *node) *redactor {
-	known := slices.DeleteFunc(slices.Collect(maps.Values(s.values)), func(v cty.Value) bool { return v == cty.NilVal })
+func (o *observer) redactor(n *node) *redactor {
+	known := slices.DeleteFunc(slices.Collect(maps.Values(o.values)), func(v cty.Value) bool { return v == cty.NilVal })
 	if settings, ok := settingsOf(n); ok {
 		if settings.Sensitive {
 			return nil // so is what it fetched
 		}
-		known = append(known, s.prog.valuesOf(n, n.static))
+		known = append(known, o.prog.valuesOf(n, n.static))
 	}
-	return s.prog.redactor(cty.TupleVal(known))
+	return o.prog.redactor(cty.TupleVal(known))
+}
+
+// lookSafely looks at a source. One whose kind, decoder or rule panics has failed.
+func (o *observer) lookSafely(ctx context.Context, n *node) (l *look) {
+	defer func() {
+		if v := recover(); v != nil {
+			l = &look{SourceObservation: &plan.SourceObservation{
+				Address: n.addr, Kind: n.addr.Kind, Err: o.engine.opts.panicked(n.addr, v, o.redactor(n)).Error(),
+			}}
+		}
+	}()
+	return o.lookAt(ctx, n)
+}
+
+// renderSafely renders a sink. One whose kind panics over it is left as it is.
+func (o *observer) renderSafely(ctx context.Context, n *node) (r *rendered) {
+	defer func() {
+		if v := recover(); v != nil {
+			reason := o.engine.opts.panicked(n.addr, v, o.redactor(n)).Error()
+			r = &rendered{
+				SinkObservation: &plan.SinkObservation{
+					Address: n.addr, Kind: n.addr.Kind, DependsOn: n.sinks, Opaque: true,
+					Blocked: &plan.Wait{Kind: plan.RejectedByOwn, Reason: reason},
+				},
+				exposed: cty.DynamicVal,
+			}
+			r.policies(&providers.SinkSettings{OnCreate: "run", OnDrift: "repair"})
+			r.diags = hcl.Diagnostics{{
+				Severity: hcl.DiagError, Summary: "Sink failed", Subject: n.rng().Ptr(), Detail: fmt.Sprintf("%s: %s.", n.addr, reason),
+			}}
+		}
+	}()
+	r = o.render(ctx, n)
+	r.slim(n, o.ledger.Sinks[n.addr], o.options.Brief)
+	return r
 }
 
 // contain runs code of a kind, and returns an error where it panics.

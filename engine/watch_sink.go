@@ -430,15 +430,7 @@ func (d *Daemon) deliver(it *sinkItem) {
 	k := &courier{engine: e, redact: it.redact, hard: d.hardCtx}
 	e.emit(DeliveryStarted{Address: c.Address, Action: c.Action, Target: c.Target, Delivery: deliveryID(c), Repair: c.Repair})
 	d.work.Go(func() {
-		o := outcome{change: c, err: errors.New("internal error")}
-		func() {
-			defer func() {
-				if r := recover(); r != nil {
-					o.err = e.opts.panicked(c.Address, r, k.redact)
-				}
-			}()
-			o = k.deliver(d.lookCtx, c)
-		}()
+		o := k.deliver(d.lookCtx, c)
 		d.post(func() {
 			d.delivers.Done("")
 			d.outcome(it, o)
