@@ -18,6 +18,7 @@ import (
 	"tidegate/engine/view"
 	"tidegate/engine/web"
 	"tidegate/hclspec"
+	"tidegate/providers/userfile"
 )
 
 // defaultExpiry is for how long a saved plan may be applied.
@@ -62,7 +63,7 @@ func (a *app) savePlan(ctx context.Context, e *engine.Engine, f *planFlags, p *p
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(a.path(f.out), data); err != nil {
+	if err := userfile.Save(ctx, a.path(f.out), data); err != nil {
 		return err
 	}
 	to := a.Stdout
@@ -79,28 +80,6 @@ func (a *app) savePlan(ctx context.Context, e *engine.Engine, f *planFlags, p *p
 		_, err = fmt.Fprintf(to, "\nSaved in %s until %s. To do exactly this: tidegate apply %s\n", f.out, expires.UTC().Format(time.RFC3339), f.out)
 	}
 	return err
-}
-
-// replaceFile writes a file with mode 0600 under another name and renames it, so that nobody
-// ever reads half of it.
-func replaceFile(path string, data []byte) (err error) {
-	temp, err := os.CreateTemp(filepath.Dir(path), ".tidegate-plan-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temp.Name())
-		}
-	}()
-	_, err = temp.Write(data)
-	if err == nil {
-		err = temp.Sync()
-	}
-	if err = errors.Join(err, temp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), path)
 }
 
 // readPlan reads a file that a plan was saved in, and returns its bytes too.

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"tidegate/providers/internal/durable"
 )
@@ -33,5 +34,16 @@ func Replace(ctx context.Context, path string, was, data []byte) error {
 			want.Mode = old.Mode().Perm()
 		}
 		return want
+	})
+}
+
+// Save writes a file for its owner alone, in place of what is there. What killed runs left beside it
+// goes.
+func Save(ctx context.Context, path string, data []byte) error {
+	real := durable.Resolve(path)
+	// Best effort: a leftover that cannot be removed is no reason to save nothing.
+	_ = durable.SweepAll(filepath.Dir(real))
+	return durable.Replace(ctx, real, durable.Options{}, data, func(fs.FileInfo) durable.Want {
+		return durable.Want{Mode: 0o600, UID: -1, GID: -1}
 	})
 }

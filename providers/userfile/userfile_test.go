@@ -3,6 +3,7 @@ package userfile_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -51,6 +52,27 @@ func TestReplaceLeavesWhatWasSavedMeanwhile(t *testing.T) {
 		t.Errorf("the file holds %q", got)
 	}
 	alone(t, dir, "file")
+}
+
+// What is saved is for its owner alone, whatever was there, and what a killed run left is gone.
+func TestSave(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "plan")
+	write(t, file, "old")
+	write(t, filepath.Join(dir, ".another.tidegate-0123abcd"), "half")
+	if err := userfile.Save(t.Context(), file, []byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, file); got != "new" {
+		t.Errorf("the file holds %q", got)
+	}
+	if info, err := os.Stat(file); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", info.Mode(), err)
+	}
+	alone(t, dir, "plan")
+	if err := userfile.Save(t.Context(), filepath.Join(dir, "gone", "plan"), nil); err == nil {
+		t.Error("it was saved in a directory that is not there")
+	}
 }
 
 func write(t *testing.T, path, text string) {

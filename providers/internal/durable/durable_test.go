@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -237,6 +238,42 @@ func TestSweepLeavesWhatIsNotALeftover(t *testing.T) {
 	if err := Sweep(filepath.Join(dir, "gone", "app"), Options{}); err != nil {
 		t.Errorf("a directory that is gone: %v", err)
 	}
+}
+
+// What killed runs left of any file in a directory is swept away, what is held and all else stays.
+func TestSweepAll(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{".app.tidegate-0123abcd", ".b.tidegate-x.tidegate-ffffffff", ".change.plan.tidegate-ffffffff"} {
+		put(t, filepath.Join(dir, name), "leftover")
+	}
+	keep := []string{".app.tidegate-0123abc", ".app.tidegate-0123abcg", ".tidegate-0123abcd", "app", "app.tidegate-0123abcd"}
+	for _, name := range keep {
+		put(t, filepath.Join(dir, name), "")
+	}
+	d, err := OpenDir(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	live, temp, err := d.create("app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+	if os.Geteuid() == 0 && runtime.GOOS != "windows" {
+		other := ".other.tidegate-0123abcd"
+		put(t, filepath.Join(dir, other), "")
+		if err := os.Chown(filepath.Join(dir, other), 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+		keep = append(keep, other)
+	}
+	if err := SweepAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	want := append(keep, temp)
+	slices.Sort(want)
+	only(t, dir, want...)
 }
 
 // A sweep that runs all the time takes no file from under a writer.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Sweep removes the temporary files that killed runs left beside path. Those of a living
@@ -24,8 +25,36 @@ func Sweep(path string, o Options) error {
 	return d.Sweep(filepath.Base(path))
 }
 
+// SweepAll is Sweep for every name in a directory, as far as the leftovers are this user's.
+func SweepAll(dir string) error {
+	d, err := OpenDir(dir, Options{})
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.sweep(func(entry string) bool {
+		name := strings.TrimPrefix(entry, ".")
+		if end := strings.LastIndex(name, ".tidegate-"); end > 0 {
+			name = name[:end]
+		}
+		if !isTemp(entry, name) {
+			return false
+		}
+		info, err := d.root.Lstat(entry)
+		if err != nil {
+			return false
+		}
+		uid, _, ok := Owner(info)
+		return !ok || uid == os.Geteuid()
+	})
+}
+
 // Sweep is the function Sweep within a directory that is open already.
 func (d *Dir) Sweep(name string) error {
+	return d.sweep(func(entry string) bool { return isTemp(entry, name) })
+}
+
+func (d *Dir) sweep(leftover func(entry string) bool) error {
 	f, err := d.root.Open(".")
 	if err != nil {
 		return err
@@ -37,7 +66,7 @@ func (d *Dir) Sweep(name string) error {
 	}
 	var errs []error
 	for _, e := range entries {
-		if isTemp(e, name) {
+		if leftover(e) {
 			errs = append(errs, d.sweepOne(e))
 		}
 	}
