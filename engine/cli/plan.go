@@ -112,6 +112,9 @@ func (a *app) runPlan(cmd *cobra.Command, f *planFlags, dir string) error {
 		return a.noPlan(f, diags, e.Files())
 	}
 	p.Incomplete = p.Incomplete || diags.HasErrors()
+	if f.json || f.out != "" {
+		p.Declared = e.Declared()
+	}
 	return a.showPlan(cmd, f, e, p, diags, e.Files())
 }
 

@@ -89,5 +89,8 @@ func (a *app) review(cmd *cobra.Command, f *planFlags, opts engine.Options) erro
 	if stillborn(r.Plan, r.Diags) {
 		return a.noPlan(f, r.Diags, r.Files)
 	}
+	if f.json && r.Declared != nil {
+		r.Plan.Declared = r.Declared()
+	}
 	return a.showPlan(cmd, f, nil, r.Plan, r.Diags, r.Files)
 }

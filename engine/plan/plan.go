@@ -44,6 +44,8 @@ type Plan struct {
 	ForgetSources []address.Address `json:"forget_sources,omitempty"`
 	// Base is set where the plan is for a change to the configuration, and says from what.
 	Base *Base `json:"base,omitempty"`
+	// Declared is the configuration as it is written, for who reads the plan as JSON; nil where nobody does.
+	Declared *Declared `json:"declared,omitempty"`
 	// Incomplete is set when something could not be looked at or judged: the exit code is 1.
 	Incomplete bool `json:"incomplete,omitempty"`
 }

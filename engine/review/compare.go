@@ -50,6 +50,8 @@ type Result struct {
 	Plan  *plan.Plan
 	Diags hcl.Diagnostics
 	Files map[string]*hcl.File // for snippets
+	// Declared describes the changed configuration as it is written, nil where it does not load.
+	Declared func() *plan.Declared
 }
 
 // Compare plans what the change from a commit to the working tree does: both configurations
@@ -69,6 +71,7 @@ func Compare(ctx context.Context, opts engine.Options, ref string, look Look) *R
 	if diags.HasErrors() {
 		return out
 	}
+	out.Declared = head.Declared
 	revision, err := OpenRevision(ctx, opts.Dir, ref)
 	if err != nil {
 		out.Diags = append(out.Diags, failure("Cannot read the base", err)...)

@@ -31,6 +31,7 @@ type planJSON struct {
 	DeferredChanges []deferredJSON          `json:"deferred_changes,omitempty"`
 	OutputChanges   map[string]*changeJSON  `json:"output_changes"`
 	Checks          []*checkJSON            `json:"checks,omitempty"`
+	Configuration   *plan.Declared          `json:"configuration,omitempty"`
 	Timestamp       string                  `json:"timestamp"`
 	Applyable       bool                    `json:"applyable"`
 	Complete        bool                    `json:"complete"`
@@ -139,6 +140,7 @@ func PlanJSON(w io.Writer, p *plan.Plan, diags hcl.Diagnostics, src Sources) err
 		Timestamp: p.Time.UTC().Format(time.RFC3339), Applyable: p.Acts(),
 		Errored: p.Outcome() == plan.Errored, Checks: planChecks(p),
 		Diagnostics: diagnosticsJSON(diags, src), Selection: selectionOf(p.Selection), Base: p.Base,
+		Configuration: p.Declared,
 	}
 	for _, c := range p.Sources {
 		out.source(c)

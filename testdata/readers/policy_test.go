@@ -2,6 +2,7 @@ package readers
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -79,4 +80,44 @@ sink "file" "protected" {
 	w.write("app.json", `{"port":`)
 	_, plan = w.plan(1)
 	expect(t, plan, map[string]string{"data.main.deny": "[the plan has errors]"})
+}
+
+// So does one over the configuration behind a plan, also of a saved one.
+func TestPoliciesJudgeTheConfiguration(t *testing.T) {
+	w := appWorld(t)
+	w.write("more.hcl", `source "static" "unjudged" { value = "x" }`)
+	p, plan := w.plan(2)
+	answers := map[string]string{
+		"data.wiring.literal":  "[sink.exec.reload sink.file.token]",
+		"data.wiring.unjudged": "[source.static.unjudged]",
+	}
+	expect(t, plan, answers)
+	root := p.Config.RootModule
+	found := map[string]bool{}
+	for _, r := range root.Resources {
+		found[r.Address] = true
+		if r.Address == "sink.file.app" {
+			if refs := r.Expressions["content"].References; fmt.Sprint(refs) != "[source.file.app.value source.file.app]" {
+				t.Errorf("content refers to %v", refs)
+			}
+			if mode := r.Expressions["mode"].ConstantValue; mode != "0640" {
+				t.Errorf("mode is %v", mode)
+			}
+		}
+	}
+	if len(found) != 5 || p.Config.ProviderConfigs["tidegate"] == nil || !root.Variables["token"].Sensitive || root.Variables["token"].Default != nil {
+		t.Errorf("%v %+v", found, root.Variables["token"])
+	}
+	if out := root.Outputs["port"]; out == nil || fmt.Sprint(out.Expression.References) != "[source.file.app.value.port source.file.app.value source.file.app]" {
+		t.Errorf("%+v", out)
+	}
+	if _, code := w.run("plan", "--out", "change.plan"); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	data, code := w.run("show", "--json", "change.plan")
+	var saved any
+	if err := json.Unmarshal(data, &saved); err != nil || code != 0 {
+		t.Fatal(err, code)
+	}
+	expect(t, saved, answers)
 }
