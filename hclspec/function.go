@@ -36,6 +36,7 @@ type FunctionOptions struct {
 // plantimestamp, uuid and bcrypt exist and answer why they are refused.
 func Functions(opts FunctionOptions) map[string]function.Function {
 	funcs := maps.Clone(pureFunctions)
+	maps.Copy(funcs, ownFunctions)
 	maps.Copy(funcs, fileFunctions(opts))
 	return funcs
 }
@@ -46,6 +47,7 @@ func fileFunctions(opts FunctionOptions) map[string]function.Function {
 	funcs := directFunctions(opts)
 	inner := sync.OnceValue(func() map[string]function.Function {
 		inner := maps.Clone(pureFunctions)
+		maps.Copy(inner, ownFunctions)
 		maps.Copy(inner, funcs)
 		return inTemplates(inner)
 	})

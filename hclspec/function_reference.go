@@ -23,6 +23,8 @@ var functionGroups = []struct{ title, names string }{
 	{"Networks", "cidrhost cidrnetmask cidrsubnet cidrsubnets"},
 	{"Types and marks", `can ephemeralasnull issensitive nonsensitive sensitive tobool tolist tomap tonumber toset tostring
 		try`},
+	{"Our own", `csvencode deepmerge envdecode envencode hcldecode inidecode iniencode propertiesdecode propertiesencode
+		tomldecode tomlencode`},
 	{"Refused", "bcrypt plantimestamp timestamp uuid"},
 }
 

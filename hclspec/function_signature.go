@@ -27,7 +27,10 @@ type Parameter struct {
 }
 
 // InCore reports whether a function is one of Terraform's.
-func InCore(name string) bool { return !ownFunctions[name] }
+func InCore(name string) bool {
+	_, own := ownFunctions[name]
+	return !own
+}
 
 // Signatures returns the signatures of all functions, by name.
 func Signatures() map[string]*Signature {
@@ -82,5 +85,3 @@ func (s *Signature) Call(name string) string {
 func described(f function.Function, description string) function.Function {
 	return f.WithNewDescriptions(description, make([]string, len(f.Params())))
 }
-
-var ownFunctions = map[string]bool{}

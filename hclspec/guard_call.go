@@ -38,7 +38,7 @@ func (g *callGuard) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 }
 
 // multiplies names the functions that can put one value into their result several times.
-var multiplies = map[string]bool{"concat": true, "merge": true, "setproduct": true}
+var multiplies = map[string]bool{"concat": true, "deepmerge": true, "merge": true, "setproduct": true}
 
 // reads names the functions that answer numbers which a text held.
 var reads = map[string]bool{"jsondecode": true, "yamldecode": true}

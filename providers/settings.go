@@ -47,7 +47,7 @@ type SourceSettings struct {
 	Interval      Duration       `hcl:"interval,optional" doc:"Short for the kind's default detector at this interval. Cannot be combined with detectors."`
 	Rules         hcl.Expression `hcl:"rules,optional" doc:"Rules a candidate must satisfy to be accepted, as a list of references. All findings of all rules come at once."`
 	RateLimits    hcl.Expression `hcl:"rate_limits,optional" doc:"Rate limits on acceptances, as a list of references; all must allow."`
-	Decode        string         `hcl:"decode,optional" doc:"Decoder of the bytes. Left out, the ending of the path or URL decides, then the Content-Type." values:"json,yaml,toml,text,bytes"`
+	Decode        string         `hcl:"decode,optional" doc:"Decoder of the bytes. Left out, the ending of the path or URL decides, then the Content-Type." values:"json,yaml,toml,hcl,env,properties,ini,csv,text,bytes"`
 	Fallback      cty.Value      `hcl:"fallback,optional" doc:"Value that stands in while nothing was ever accepted and the look failed. It passes the rules, is never accepted, and never replaces an existing target that Tidegate did not write."`
 	AllowEmpty    bool           `hcl:"allow_empty,optional" doc:"Accept an empty candidate (no body, null, {}, [], an empty text). Without it an empty candidate is rejected, since absence is not emptiness."`
 	Sensitive     bool           `hcl:"sensitive,optional" doc:"Mark the value: it never appears in clear in output or in the state."`

@@ -73,8 +73,8 @@ func (l Limits) withDefaults() Limits {
 }
 
 // ErrEmpty is what a JSON document of no bytes, or of white space only, fails with.
-// The other formats have a value for it: null for YAML, {} for TOML, "" for text and
-// bytes; Empty holds for each of these.
+// The other formats have a value for it: null for YAML, [] for CSV, "" for text and bytes,
+// {} for the rest; Empty holds for each of these.
 var ErrEmpty = errors.New("the document is empty")
 
 // SyntaxError is why a document was refused.
@@ -126,6 +126,16 @@ func Decode(f Format, data []byte, l Limits) (cty.Value, error) {
 		return d.yaml()
 	case TOML:
 		return d.toml()
+	case HCL:
+		return d.hcl()
+	case Env:
+		return d.env()
+	case Properties:
+		return d.properties()
+	case INI:
+		return d.ini()
+	case CSV:
+		return d.csv()
 	default:
 		return cty.StringVal(string(data)), nil
 	}

@@ -401,7 +401,7 @@ func TestErrorText(t *testing.T) {
 	if strings.Contains(err.Error(), "\u202e") || !strings.Contains(err.Error(), `\u202e`) {
 		t.Errorf("a bidirectional override is not shown: %v", err)
 	}
-	if _, err = Decode("hcl", nil, Limits{}); err == nil {
+	if _, err = Decode("xml", nil, Limits{}); err == nil {
 		t.Error("an unknown format was accepted")
 	}
 }

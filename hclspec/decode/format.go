@@ -5,7 +5,6 @@ import (
 	"mime"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 )
 
@@ -14,18 +13,22 @@ type Format string
 
 // The formats of this version.
 const (
-	JSON  Format = "json"  // RFC 8259
-	YAML  Format = "yaml"  // 1.2 core schema, with merge keys
-	TOML  Format = "toml"  // 1.0
-	Text  Format = "text"  // one string, UTF-8
-	Bytes Format = "bytes" // one string, the base64 of any bytes
+	JSON       Format = "json"       // RFC 8259
+	YAML       Format = "yaml"       // 1.2 core schema, with merge keys
+	TOML       Format = "toml"       // 1.0
+	HCL        Format = "hcl"        // attributes and blocks with constant values
+	Env        Format = "env"        // NAME=value, as in .env files
+	Properties Format = "properties" // of Java
+	INI        Format = "ini"        // sections of key = value
+	CSV        Format = "csv"        // RFC 4180, with a line of names
+	Text       Format = "text"       // one string, UTF-8
+	Bytes      Format = "bytes"      // one string, the base64 of any bytes
 )
 
 // Formats lists the formats in the order the documentation does.
-func Formats() []Format { return []Format{JSON, YAML, TOML, Text, Bytes} }
-
-// later are names the language keeps for formats it does not read yet.
-var later = []string{"hcl", "env", "properties", "ini", "csv"}
+func Formats() []Format {
+	return []Format{JSON, YAML, TOML, HCL, Env, Properties, INI, CSV, Text, Bytes}
+}
 
 // ParseFormat returns the format called name. The error lists the valid names.
 func ParseFormat(name string) (Format, error) {
@@ -34,9 +37,6 @@ func ParseFormat(name string) (Format, error) {
 			return f, nil
 		}
 	}
-	if slices.Contains(later, name) {
-		return "", fmt.Errorf("the format %q cannot be read yet; decode is one of %s", name, formatList())
-	}
 	if near := nearestFormat(name); near != "" {
 		return "", fmt.Errorf("there is no format %s; did you mean %q? decode is one of %s", quoteKey(name), near, formatList())
 	}
@@ -44,8 +44,8 @@ func ParseFormat(name string) (Format, error) {
 }
 
 // Choose picks the format of a document. The name given as `decode` wins; else the
-// ending of its path or of the path of its URL decides (.json .yaml .yml .toml .txt, in
-// any case), then a JSON, YAML or TOML content type. Anything else is an error that says to
+// ending of its path or of the path of its URL decides (.json .yaml .yml .toml .hcl
+// .env .properties .ini .csv .txt, in any case), then a JSON, YAML or TOML content type. Anything else is an error that says to
 // set decode. The arguments may be empty.
 func Choose(explicit, pathOrURL, contentType string) (Format, error) {
 	if explicit != "" {
@@ -59,6 +59,8 @@ func Choose(explicit, pathOrURL, contentType string) (Format, error) {
 		return YAML, nil
 	case ".toml":
 		return TOML, nil
+	case ".hcl", ".env", ".properties", ".ini", ".csv":
+		return Format(ending[1:]), nil
 	case ".txt":
 		return Text, nil
 	}
@@ -96,7 +98,7 @@ func Contradicts(f Format, contentType string) error {
 	switch {
 	case isMedia(mt):
 		wrong = true
-	case f == Text:
+	case f == Text, f == CSV && mt == "text/csv":
 	case said != "":
 		wrong = said != f && !(f == YAML && said == JSON)
 	default:
@@ -137,7 +139,7 @@ func isMedia(mt string) bool {
 	return false
 }
 
-// isForeign reports whether mt is surely no JSON, YAML or TOML.
+// isForeign reports whether mt is surely none of our formats but CSV.
 func isForeign(mt string) bool {
 	switch mt {
 	case "text/html", "application/xhtml+xml", "text/xml", "application/xml",
@@ -183,7 +185,7 @@ func formatList() string {
 
 // nearestFormat returns the name within two edits of name, or "".
 func nearestFormat(name string) Format {
-	aliases := map[string]Format{"yml": YAML, "txt": Text, "string": Text, "plain": Text, "binary": Bytes, "base64": Bytes}
+	aliases := map[string]Format{"yml": YAML, "dotenv": Env, "txt": Text, "string": Text, "plain": Text, "binary": Bytes, "base64": Bytes}
 	lower := strings.ToLower(name)
 	if f, ok := aliases[lower]; ok {
 		return f

@@ -17,6 +17,13 @@ func TestChoose(t *testing.T) {
 		{"", "a.yaml", "", YAML},
 		{"", "a.toml", "", TOML},
 		{"", "a.txt", "", Text},
+		{"", "a.hcl", "", HCL},
+		{"", "/srv/.env", "", Env},
+		{"", "prod.env", "", Env},
+		{"", "a.Properties", "", Properties},
+		{"", "a.ini", "", INI},
+		{"", "https://example.com/a.csv?x", "text/csv", CSV},
+		{"", "https://example.com/a", "text/csv", ""},
 		{"", "https://u:p@example.com/a/b.json?x=y.toml#z.yaml", "", JSON},
 		{"", "https://example.com/config?f=a.json", "text/yaml; charset=utf-8", YAML},
 		{"", "https://example.com", "application/json", JSON},
@@ -60,10 +67,9 @@ func TestParseFormat(t *testing.T) {
 		"JSON":             `did you mean "json"?`,
 		"yml":              `did you mean "yaml"?`,
 		"byte":             `did you mean "bytes"?`,
-		"hcl":              "cannot be read yet",
-		"csv":              "cannot be read yet",
-		"":                 "json, yaml, toml, text or bytes",
-		"protocol buffers": "json, yaml, toml, text or bytes",
+		"csvs":             `did you mean "csv"?`,
+		"":                 "json, yaml, toml, hcl, env, properties, ini, csv, text or bytes",
+		"protocol buffers": "json, yaml, toml, hcl, env, properties, ini, csv, text or bytes",
 	} {
 		if _, err := ParseFormat(name); err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("ParseFormat(%q): %v, want %q", name, err, part)
@@ -78,6 +84,12 @@ func TestContradicts(t *testing.T) {
 		want        bool
 	}{
 		{JSON, "text/html; charset=utf-8", true},
+		{CSV, "text/html", true},
+		{CSV, "application/json", true},
+		{JSON, "text/csv", true},
+		{CSV, "text/csv; header=present", false},
+		{INI, "text/plain", false},
+		{Properties, "text/html", true},
 		{YAML, "text/html", true},
 		{TOML, "application/xhtml+xml", true},
 		{JSON, "application/xml", true},

@@ -112,6 +112,43 @@ func FuzzTOML(f *testing.F) {
 	})
 }
 
+func FuzzHCL(f *testing.F) {
+	for _, s := range []string{
+		"a = 1\nb \"c\" {\n  d = [true, null, -2.5, {e = 1}]\n}\n", "a = <<-EOT\n  x\n  EOT\n", "a = 1\na = 2", "a \"b\" {}\na {}", "a = \"${b}\"", "a = {\"x\" = 1, x = 2}", "a = 1e999", "a = [[[[]]]]", "a = \"\\u00e9$${\"", "a = (((1)))",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { _, _ = survives(t, HCL, data) })
+}
+
+func FuzzEnv(f *testing.F) {
+	for _, s := range []string{"A=1\nexport B='x\ny' # c\n", "A=\"\\n\\\\\"", "A=1\nA=2", "A = x # y\r\n", "A='", "export=1\nexport export=2"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { _, _ = survives(t, Env, data) })
+}
+
+func FuzzProperties(f *testing.F) {
+	for _, s := range []string{"a=1\n# c\nb : x\\\n  y\n", `a\ b\u00e9=\ud83d\ude00`, "a\\", "\\\n\\\n=x", "a\rb\r\nc", "a\na", `\u`, "!\\\na"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { _, _ = survives(t, Properties, data) })
+}
+
+func FuzzINI(f *testing.F) {
+	for _, s := range []string{"a = 1\n[s]\nb = \"x\\n\"\n; c\n", "[s]\n[s]", "[a\n", " a=1", "a=\"x\" y", "=", "s=1\n[s]"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { _, _ = survives(t, INI, data) })
+}
+
+func FuzzCSV(f *testing.F) {
+	for _, s := range []string{"a,b\n1,\"x\"\"y\"\n", "a,a\n", "a\n1,2\n", "a\n\"\r\n\"\r\n", "\n\na\n\n1", "a,\n"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { _, _ = survives(t, CSV, data) })
+}
+
 func FuzzPath(f *testing.F) {
 	for _, s := range []string{"a.b", "a[*].b", `a["b.c"][0]`, "*", "a..b", "["} {
 		f.Add(s)

@@ -328,8 +328,17 @@ func (r *jsonReader) hex4() (rune, bool) {
 	if len(r.data)-r.at < 4 {
 		return 0, false
 	}
+	n, ok := hex4(r.data[r.at : r.at+4])
+	if ok {
+		r.at += 4
+	}
+	return n, ok
+}
+
+// hex4 reads four hexadecimal digits.
+func hex4(digits []byte) (rune, bool) {
 	var n rune
-	for _, c := range r.data[r.at : r.at+4] {
+	for _, c := range digits {
 		n <<= 4
 		switch {
 		case c >= '0' && c <= '9':
@@ -342,6 +351,5 @@ func (r *jsonReader) hex4() (rune, bool) {
 			return 0, false
 		}
 	}
-	r.at += 4
 	return n, true
 }

@@ -49,13 +49,11 @@ func (s *sink) Content() []byte     { return s.content }
 
 // Format returns the decoder for the ending of the path.
 func (s *sink) Format() string {
-	switch strings.ToLower(filepath.Ext(s.path)) {
-	case ".json":
-		return "json"
-	case ".yaml", ".yml":
+	switch ending := strings.ToLower(filepath.Ext(s.path)); ending {
+	case ".json", ".yaml", ".toml", ".hcl", ".env", ".properties", ".ini", ".csv":
+		return ending[1:]
+	case ".yml":
 		return "yaml"
-	case ".toml":
-		return "toml"
 	case ".txt":
 		return "text"
 	}
