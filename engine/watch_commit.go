@@ -235,15 +235,16 @@ func (d *Daemon) holdBack(rows *transaction) bool {
 	return true
 }
 
-// A flood is when several wait for every commit. Then rows get one part in floodShare+1 of the
+// A flood is when several wait for every commit: those that it answers, and where the disk is fast
+// those that came meanwhile. Then rows get one part in floodShare+1 of the
 // time, are written floodRows at once, so that nobody waits for all of them, and are not put off
 // longer than floodLongest, however slow the disk. Somebody who sends one value after the other
 // is not kept waiting for their delivery.
 const (
 	floodWaiting = 4
-	floodGap     = 20 * time.Millisecond
+	floodGap     = 100 * time.Millisecond // a busy machine lets nobody run for some time
 	floodShare   = 9
-	floodRows    = 16
+	floodRows    = 4
 	floodLongest = 250 * time.Millisecond
 )
 
@@ -300,7 +301,7 @@ func (d *Daemon) committed(t *transaction, took time.Duration, lost []string, er
 		return
 	}
 	if t.urgent {
-		if len(t.after) >= floodWaiting {
+		if len(t.after)+len(d.urgent.after) >= floodWaiting {
 			d.lastUrgent = time.Now()
 		}
 	} else {
