@@ -73,13 +73,12 @@ func (a *app) savePlan(ctx context.Context, e *engine.Engine, f *planFlags, p *p
 	case formatMarkdown:
 		to = a.Stderr // the comment is complete
 	}
-	switch {
-	case p.Incomplete:
-		_, err = fmt.Fprintf(to, "\nSaved in %s, marked as incomplete: it can be shown, and apply refuses it.\n", f.out)
-	default:
-		_, err = fmt.Fprintf(to, "\nSaved in %s until %s. To do exactly this: tidegate apply %s\n", f.out, expires.UTC().Format(time.RFC3339), f.out)
+	said := fmt.Sprintf("Saved in %s until %s. To do exactly this: tidegate apply %s", f.out, expires.UTC().Format(time.RFC3339), f.out)
+	if p.Incomplete {
+		said = fmt.Sprintf("Saved in %s, marked as incomplete: it can be shown, and apply refuses it.", f.out)
 	}
-	return err
+	fmt.Fprintln(to)
+	return view.Prose(to, 0, said, a.style(to))
 }
 
 // readPlan reads a file that a plan was saved in, and returns its bytes too.

@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"tidegate/engine/plan"
@@ -16,20 +17,36 @@ func History(w io.Writer, entries []state.Entry, s Style) error {
 		p.text(0, "Nothing was delivered yet.")
 		return p.done()
 	}
-	if err := p.done(); err != nil {
+	head := []string{"TIME", "ADDRESS", "ACTION", "REVISION", "SIZE", "HASH", "CAUSE"}
+	rows := make([][]string, len(entries))
+	widths := make([]int, len(head))
+	for i, e := range entries {
+		cause := shortAll(e.Cause)
+		if e.Error != "" {
+			cause = shortAll(e.Error)
+		}
+		rows[i] = []string{moment(e.Time), e.Address.String(), e.Action, revision(e), size(e), dash(short(e.Hash)), dash(cause)}
+		for j, cell := range rows[i] {
+			widths[j] = max(widths[j], columns(head[j]), columns(Escape(cell)))
+		}
+	}
+	if p.narrow(widths) {
+		for _, row := range rows {
+			p.record(0, head, row)
+		}
+		return p.done()
+	}
+	table := tabwriter.NewWriter(p.w, 0, 4, 2, ' ', 0)
+	for _, row := range append([][]string{head}, rows...) {
+		for i, cell := range row {
+			row[i] = Escape(cell)
+		}
+		fmt.Fprintln(table, strings.Join(row, "\t"))
+	}
+	if err := table.Flush(); err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(table, "TIME\tADDRESS\tACTION\tREVISION\tSIZE\tHASH\tCAUSE")
-	for _, e := range entries {
-		cause := Escape(shortAll(e.Cause))
-		if e.Error != "" {
-			cause = Escape(shortAll(e.Error))
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", moment(e.Time), Escape(e.Address.String()), Escape(e.Action),
-			revision(e), size(e), dash(short(e.Hash)), dash(cause))
-	}
-	return table.Flush()
+	return p.done()
 }
 
 // Revisions shows the way from one revision of a sink to another.

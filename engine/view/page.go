@@ -94,6 +94,30 @@ func (p *page) item(mark, color, text string) {
 	}
 }
 
+// tableLeast is how wide a terminal must be for a table that is wider than it: its lines then break
+// somewhere, and can still be read.
+const tableLeast = 60
+
+// narrow reports whether a table with columns so wide is written as records instead.
+func (p *page) narrow(widths []int) bool {
+	all := 0
+	for _, w := range widths {
+		all += w + 2
+	}
+	return p.s.Width > 0 && p.s.Width < tableLeast && all > p.s.Width
+}
+
+// record writes one line of a table as lines of its own: the first cell, and below it what the
+// others say.
+func (p *page) record(indent int, head, cells []string) {
+	p.prose(indent, bold, cells[0])
+	for i, cell := range cells[1:] {
+		if cell != "-" {
+			p.prose(indent+2, "", strings.ToLower(head[i+1])+": "+cell)
+		}
+	}
+}
+
 // Prose writes untrusted text, wrapped and indented.
 func Prose(w io.Writer, indent int, text string, s Style) error {
 	p := newPage(w, s)

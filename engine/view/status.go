@@ -198,8 +198,18 @@ func (p *page) statusTable(noun string, head []string, rows []statusRow, limit i
 			widths[i] = max(widths[i], columns(Escape(r.cells[i])))
 		}
 	}
-	p.cells(head, widths, func(int) string { return faint })
+	narrow := p.narrow(widths)
+	if !narrow {
+		p.cells(head, widths, func(int) string { return faint })
+	}
 	for _, r := range shown {
+		if narrow {
+			p.record(2, head, r.cells)
+			for _, note := range r.notes {
+				p.prose(4, "", shortAll(note))
+			}
+			continue
+		}
 		p.cells(r.cells, widths, func(i int) string {
 			if i == stateColumn {
 				return stateColor(r.state)
