@@ -64,6 +64,7 @@ func FileFunctions(opts FunctionOptions) map[string]function.Function { return f
 var readsFiles = map[string]bool{
 	"file": true, "filebase64": true, "filebase64sha256": true, "filebase64sha512": true, "filemd5": true,
 	"filesha1": true, "filesha256": true, "filesha512": true, "fileexists": true, "fileset": true,
+	"gotemplate":   true,
 	"templatefile": true, "templatestring": true, // a template may call the others
 }
 

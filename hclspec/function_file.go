@@ -32,6 +32,7 @@ func directFunctions(opts FunctionOptions) map[string]function.Function {
 		"filesha512":       r.fileFunc("The SHA-512 of a file in hexadecimal.", func(b []byte) (string, error) { return hexOf(sha512.Sum512(b)), nil }),
 		"fileexists":       r.existsFunc(),
 		"fileset":          r.setFunc(),
+		"gotemplate":       goTemplateFunc(r),
 	}
 }
 

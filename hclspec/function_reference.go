@@ -3,7 +3,11 @@ package hclspec
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+
+	"tidegate/hclspec/gotemplate"
 )
 
 // functionGroups are the sections of the page about functions. Every function is in one.
@@ -23,7 +27,7 @@ var functionGroups = []struct{ title, names string }{
 	{"Networks", "cidrhost cidrnetmask cidrsubnet cidrsubnets"},
 	{"Types and marks", `can ephemeralasnull issensitive nonsensitive sensitive tobool tolist tomap tonumber toset tostring
 		try`},
-	{"Our own", `csvencode deepmerge envdecode envencode hcldecode inidecode iniencode propertiesdecode propertiesencode
+	{"Our own", `csvencode deepmerge envdecode envencode gotemplate hcldecode inidecode iniencode propertiesdecode propertiesencode
 		tomldecode tomlencode`},
 	{"Refused", "bcrypt plantimestamp timestamp uuid"},
 }
@@ -44,6 +48,11 @@ written with its namespace, as ` + "`core::upper`" + `. This page is generated.
 			s := signatures[name]
 			fmt.Fprintf(&b, "| `%s` | %s |\n", s.Call(name), strings.ReplaceAll(s.Description, "|", `\|`))
 		}
+	}
+	b.WriteString("\n## In templates of Go\n\nWhat `gotemplate` knows beside the functions of text/template, from [sprig](https://masterminds.github.io/sprig/):\n\n")
+	subjects := gotemplate.Functions()
+	for _, subject := range slices.Sorted(maps.Keys(subjects)) {
+		fmt.Fprintf(&b, "- %s: `%s`\n", subject, strings.Join(subjects[subject], "` `"))
 	}
 	return b.Bytes()
 }

@@ -29,7 +29,7 @@ type Parameter struct {
 // InCore reports whether a function is one of Terraform's.
 func InCore(name string) bool {
 	_, own := ownFunctions[name]
-	return !own
+	return !own && name != "gotemplate"
 }
 
 // Signatures returns the signatures of all functions, by name.

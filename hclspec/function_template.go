@@ -35,7 +35,7 @@ func inTemplates(funcs map[string]function.Function) map[string]function.Functio
 func notInTemplates(name string) function.Function {
 	err := fmt.Errorf("%s cannot be called from inside a template; render the inner one first and pass its result as a variable", name)
 	return function.New(&function.Spec{
-		VarParam: &function.Parameter{Name: "any", Type: cty.DynamicPseudoType, AllowNull: true, AllowUnknown: true, AllowDynamicType: true},
+		VarParam: &function.Parameter{Name: "any", Type: cty.DynamicPseudoType, AllowNull: true, AllowUnknown: true, AllowDynamicType: true, AllowMarked: true},
 		Type:     func([]cty.Value) (cty.Type, error) { return cty.NilType, err },
 		Impl:     func([]cty.Value, cty.Type) (cty.Value, error) { return cty.NilVal, err },
 	})
@@ -46,7 +46,7 @@ func notInTemplates(name string) function.Function {
 func templateFileFunc(r *fileReader, inner func() map[string]function.Function) function.Function {
 	return function.New(&function.Spec{
 		Description: "The content of a file, rendered as a template with the given variables.",
-		Params:      []function.Parameter{pathParam, {Name: "vars", Type: cty.DynamicPseudoType, AllowUnknown: true, AllowDynamicType: true}},
+		Params:      []function.Parameter{pathParam, {Name: "vars", Type: cty.DynamicPseudoType, AllowUnknown: true, AllowDynamicType: true, AllowMarked: true}},
 		Type:        function.StaticReturnType(cty.DynamicPseudoType),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			path, marks := args[0].Unmark()
@@ -60,13 +60,13 @@ func templateFileFunc(r *fileReader, inner func() map[string]function.Function) 
 				if _, err := parseTemplate(content, path.AsString()); err != nil {
 					return cty.NilVal, argError(err, len(marks) > 0)
 				}
-				return cty.DynamicVal.WithMarks(marks), nil
+				return cty.DynamicVal.WithMarks(marks, marksWithin(args[1])), nil
 			}
 			out, err := renderTemplate(content, path.AsString(), args[1], inner())
 			if err != nil {
 				return cty.NilVal, argError(err, len(marks) > 0)
 			}
-			return out.WithMarks(marks), nil
+			return out.WithMarks(marks, marksWithin(args[1])), nil
 		},
 	})
 }
@@ -74,13 +74,13 @@ func templateFileFunc(r *fileReader, inner func() map[string]function.Function) 
 func templateStringFunc(inner func() map[string]function.Function) function.Function {
 	return function.New(&function.Spec{
 		Description: "A string, rendered as a template with the given variables.",
-		Params:      []function.Parameter{{Name: "template", Type: cty.String}, {Name: "vars", Type: cty.DynamicPseudoType, AllowUnknown: true, AllowDynamicType: true}},
+		Params:      []function.Parameter{{Name: "template", Type: cty.String}, {Name: "vars", Type: cty.DynamicPseudoType, AllowUnknown: true, AllowDynamicType: true, AllowMarked: true}},
 		Type:        function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			src, name := []byte(args[0].AsString()), "<templatestring argument>"
 			if !args[1].IsKnown() {
 				_, err := parseTemplate(src, name)
-				return cty.UnknownVal(cty.String), err
+				return cty.UnknownVal(cty.String).WithMarks(marksWithin(args[1])), err
 			}
 			out, err := renderTemplate(src, name, args[1], inner())
 			if err != nil {
@@ -93,9 +93,17 @@ func templateStringFunc(inner func() map[string]function.Function) function.Func
 			case err != nil:
 				return cty.NilVal, function.NewArgErrorf(0, "the template makes a value of type %s, which is no text", out.Type().FriendlyName())
 			}
-			return text, nil
+			return text.WithMarks(marksWithin(args[1])), nil
 		},
 	})
+}
+
+// marksWithin are the marks of all variables: as Terraform does, a result counts as secret as soon
+// as any of them is. Within the template each variable has its own, so that what goes wrong
+// there is told without the secrets.
+func marksWithin(vars cty.Value) cty.ValueMarks {
+	_, marks := vars.UnmarkDeep()
+	return marks
 }
 
 func renderTemplate(src []byte, name string, vars cty.Value, funcs map[string]function.Function) (cty.Value, error) {
@@ -144,12 +152,14 @@ func templateContext(vars cty.Value) (*hcl.EvalContext, error) {
 	if ty := vars.Type(); !ty.IsObjectType() && !ty.IsMapType() {
 		return nil, function.NewArgErrorf(1, "the variables of a template are given as a map or object, not as %s", ty.FriendlyName())
 	}
+	vars, marks := vars.Unmark()
 	for it := vars.ElementIterator(); it.Next(); {
 		k, v := it.Element()
+		k, _ = k.Unmark()
 		if !hclsyntax.ValidIdentifier(k.AsString()) {
 			return nil, function.NewArgErrorf(1, "%q cannot be the name of a template variable: it must start with a letter and hold only letters, digits and underscores", k.AsString())
 		}
-		ctx.Variables[k.AsString()] = v
+		ctx.Variables[k.AsString()] = v.WithMarks(marks)
 	}
 	return ctx, nil
 }

@@ -30,6 +30,7 @@ var importTable = []struct {
 	{"hclspec/scan", nil},
 	{"hclspec/decode", []string{"hclspec/mark", "hclspec/scan"}},
 	{"hclspec/encode", []string{"hclspec/decode"}},
+	{"hclspec/gotemplate", nil},
 
 	{"hclspec", nil},
 
@@ -55,11 +56,11 @@ var importTable = []struct {
 	{"engine/cli", []string{"engine", "engine/review", "engine/scenario", "engine/view", "engine/web", "engine/plan", "engine/state", "hclspec", "providers", "providers/userfile"}},
 }
 
-var leaves = []string{"hclspec/address", "hclspec/mark", "hclspec/scan", "hclspec/decode", "hclspec/encode"}
+var leaves = []string{"hclspec/address", "hclspec/mark", "hclspec/scan", "hclspec/decode", "hclspec/encode", "hclspec/gotemplate"}
 
 // pure packages take values and return values: they meet no file, network, process or context.
 var (
-	purePackages = []string{"engine/plan", "engine/graph", "engine/diff", "hclspec/address", "hclspec/mark", "hclspec/scan", "hclspec/decode", "hclspec/encode"}
+	purePackages = []string{"engine/plan", "engine/graph", "engine/diff", "hclspec/address", "hclspec/mark", "hclspec/scan", "hclspec/decode", "hclspec/encode", "hclspec/gotemplate"}
 	effects      = []string{"context", "database/sql", "io/fs", "net", "net/http", "os", "os/exec", "os/signal", "syscall"}
 )
 
