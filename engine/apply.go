@@ -33,6 +33,10 @@ func (e *Engine) Apply(ctx context.Context, p *plan.Plan) (Result, hcl.Diagnosti
 	if p.Lineage != ledger.Lineage || p.Serial != ledger.Serial {
 		return Result{}, stateError("Stale plan", fmt.Errorf("the state changed since the plan was made; plan again"))
 	}
+	r.ledger, r.moves = renamed(ledger, p.Moves, p)
+	if err := movedPushed(ctx, e.store, p.Moves, r.moves); err != nil {
+		return Result{}, stateError("Cannot read the state", err)
+	}
 	r.sweep(ctx)
 	r.queue()
 	// Room for every outcome: whatever ends the loop, no worker is left standing.
@@ -61,6 +65,7 @@ type run struct {
 	ended    func(*item) // told of each item that is done with, nil for nobody
 	again    string      // who tries again what failed
 
+	moves  *state.Batch // what the first commit writes of what is called otherwise now
 	result Result
 	diags  hcl.Diagnostics
 }
@@ -194,6 +199,9 @@ func (r *run) collect(done []outcome) []outcome {
 
 // accept puts the acceptance of every candidate into the first commit, beside the first intents.
 func (r *run) accept(b *state.Batch) {
+	if r.moves != nil {
+		b.Merge(r.moves)
+	}
 	for _, c := range r.plan.Sources {
 		if c.Pushed {
 			b.DeleteDocuments = append(b.DeleteDocuments, pushDocument(c.Address))

@@ -61,7 +61,10 @@ func (e *Engine) planOn(ctx context.Context, reader state.Reader, ledger *state.
 	if diags.HasErrors() {
 		return e.noPlan(now, opts), diags
 	}
+	moves, moveDiags := e.prog.moves(ledger)
+	ledger, _ = renamed(ledger, moves, nil)
 	o := e.newObserver(reader, ledger, now, opts)
+	o.diags = moveDiags
 	o.selected, o.affected = selected, selected.affected()
 	if !opts.Destroy {
 		e.emit(PhaseStarted{Phase: Observing, Total: o.count(address.Source)})
@@ -73,6 +76,7 @@ func (e *Engine) planOn(ctx context.Context, reader state.Reader, ledger *state.
 	p := o.compute.Plan(o.removedSources())
 	p.ToolVersion, p.Configuration, p.Dir, p.Outputs = e.opts.Version, e.hash(), e.spec.Dir, o.outputChanges(ctx)
 	p.Checks = sortedChecks(o.checks)
+	p.Moves = moves
 	p.Limits, p.Variables, p.Selection = o.planLimits(), e.prog.planVariables(), selected.selection()
 	p.Incomplete = o.diags.HasErrors() || ctx.Err() != nil
 	if ctx.Err() != nil {
@@ -167,6 +171,10 @@ func (o *observer) removal(ctx context.Context, a address.Address, users []addre
 		return nil, err
 	}
 	r.Payload, r.Values, r.OnDestroy, r.Sensitive = payload, v, payload.OnDestroy, len(payload.Sensitive) > 0
+	if by := o.prog.removedBy(a); by != nil && !o.options.Destroy {
+		r.OnDestroy = map[bool]string{true: "delete", false: "keep"}[by.Destroy && canDelete(payload)]
+		payload.OnDestroy = r.OnDestroy
+	}
 	if payload.OnDestroy != "delete" {
 		return r, nil
 	}

@@ -211,6 +211,8 @@ func compile(spec *hclspec.Spec, opts Options, c compileOptions) (*program, hcl.
 	diags = append(diags, p.declare()...)
 	diags = append(diags, p.connect()...)
 	diags = append(diags, p.order()...)
+	diags = append(diags, p.mover().check()...)
+	diags = append(diags, p.checkRemoved()...)
 	return p, append(diags, p.check()...)
 }
 

@@ -325,11 +325,15 @@ func (d *Daemon) loadSafely(before *Engine) (e *Engine, diags hcl.Diagnostics) {
 // reconfigure lets another configuration run. Equal nodes go on as they are; a broken one
 // changes nothing.
 func (d *Daemon) reconfigure(next *candidateConfig) {
-	defer close(next.done)
 	if next.instances {
+		defer close(next.done)
 		d.reinstance(next)
 		return
 	}
+	if !next.diags.HasErrors() && d.waitsForMoves(next) {
+		return
+	}
+	defer close(next.done)
 	d.engine.emitQuietly(ReloadStarted{})
 	d.reload.Time, d.reload.Count = time.Now(), d.reload.Count+1
 	if next.diags.HasErrors() {
@@ -340,7 +344,16 @@ func (d *Daemon) reconfigure(next *candidateConfig) {
 		next.reply(errors.New(d.reload.Error))
 		return
 	}
+	carryOn, err := d.move(next.engine.prog)
+	if err != nil {
+		d.reload.Success, d.reload.Error = false, err.Error()
+		d.reload.Failed++
+		d.engine.emit(Reloaded{Err: d.reload.Error, Elapsed: time.Since(next.start)})
+		next.reply(err)
+		return
+	}
 	ev := d.runs(next)
+	carryOn()
 	d.reload.Success, d.reload.Error = true, ""
 	ev.Elapsed = time.Since(next.start)
 	d.engine.emit(ev)

@@ -205,6 +205,10 @@ func (e *Engine) ApplySaved(ctx context.Context, s *plan.Saved) (Result, hcl.Dia
 	if err := e.ownLineage(p, ledger); err != nil {
 		return Result{}, nil, err
 	}
+	if gone := outdated(ledger, p.Moves); len(gone) > 0 {
+		return Result{}, nil, stalePlan(p, gone)
+	}
+	ledger, _ = renamed(ledger, p.Moves, nil)
 	moved := append(movedFiles(s), p.Moved(ledger)...)
 	pushed, err := e.movedPushes(ctx, p)
 	if err != nil {

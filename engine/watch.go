@@ -110,6 +110,7 @@ type Daemon struct {
 	saved                [sha256.Size]byte // of the configuration as it is kept in the state
 	first                []byte            // what is to be kept of it at the start
 	carrying             *savedRun         // a saved plan that is carried out, nil for none
+	held                 *heldConfig       // waits until what it moves has nothing under way, nil for none
 	stopping             bool
 	parked               int
 
@@ -200,6 +201,9 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 	if err := errors.Join(d.recall(ctx), d.firstConfiguration(ctx)); err != nil {
 		return nil, append(stateError("Cannot read the state", err), d.closeQuietly()...)
 	}
+	if err := d.rememberMoves(ctx); err != nil {
+		return nil, append(stateError("Cannot write the state", err), d.closeQuietly()...)
+	}
 	diags = append(diags, d.rememberInstances()...)
 	d.engine.prog.slim()
 	d.publishReceivers()
@@ -260,6 +264,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.work.Go(d.committer)
 	d.begin()
 	d.loop(ctx)
+	d.dropHeld()
 	stopLooks()
 	d.drain(cut)
 	close(d.commits)
@@ -331,6 +336,7 @@ func (d *Daemon) turn() {
 		}
 		d.admit()
 		d.advanceSaved()
+		d.takeHeld()
 		d.findInstances()
 		d.storeOutputs()
 		d.flush()

@@ -556,7 +556,9 @@ sink "file" "secret" {
 	m.write("x.auto.hclvars", "secret = \"beta\"\n")
 	d.mustReload()
 	d.awaitFile("secret", "beta")
-	d.await("both are acknowledged", func() bool { return d.sink("sink.file.word").Deliveries >= 2 && d.sink("sink.file.secret").Deliveries >= 2 })
+	d.await("both are acknowledged", func() bool {
+		return d.sink("sink.file.word").Deliveries >= 2 && d.sink("sink.file.secret").Deliveries >= 2
+	})
 	if n := d.sink("sink.file.word").Deliveries; n != 2 {
 		t.Errorf("%d deliveries", n)
 	}

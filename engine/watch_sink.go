@@ -141,6 +141,9 @@ func (d *Daemon) consider(it *sinkItem) {
 		d.timers.Set(it, wait)
 		return
 	}
+	if d.givesUp(it.addr) {
+		return
+	}
 	if !it.drift && (it.upstreamBusy(d) || d.unsettled(it.node)) {
 		return // what it depends on says when it has finished
 	}

@@ -421,7 +421,7 @@ const settleTimes = 10
 // ask puts a source before a worker, unless it is there already: then it is looked at once more.
 func (d *Daemon) ask(it *sourceItem) {
 	switch {
-	case it.gone || d.stopping:
+	case it.gone || d.stopping || d.givesUp(it.addr()):
 		return
 	case d.isPaused(it.addr()) != nil:
 		d.sourceState(it, StatePaused, pauseReason(d.isPaused(it.addr())))

@@ -19,6 +19,8 @@ var labelsOf = map[string][]string{
 	"locals":     nil,
 	"output":     {"NAME"},
 	"module":     {"NAME"},
+	"moved":      nil,
+	"removed":    nil,
 	"check":      {"NAME"},
 	"source":     {"KIND", "NAME"},
 	"detector":   {"KIND", "NAME"},
@@ -31,8 +33,6 @@ var blockTypes = slices.Sorted(maps.Keys(labelsOf))
 
 // foreign holds block types that a user of Terraform may try, and what to do instead.
 var foreign = map[string]string{
-	"moved":     "moved blocks are not supported yet. A renamed sink is adopted when its target already holds the wanted content.",
-	"removed":   "removed blocks are not supported yet. Delete the block; its on_destroy says what becomes of the target.",
 	"import":    "nothing needs to be imported. A target that already holds the wanted content is adopted.",
 	"run":       "tests stand in files of their own, named *.test.hcl.",
 	"mock":      "tests stand in files of their own, named *.test.hcl.",
@@ -74,6 +74,10 @@ func declare(b *hcl.Block) []declaration {
 		return []declaration{declareOutput(b)}
 	case "module":
 		return []declaration{declareModule(b)}
+	case "moved":
+		return []declaration{declareMoved(b)}
+	case "removed":
+		return []declaration{declareRemoved(b)}
 	case "check":
 		return []declaration{declareCheck(b)}
 	}
@@ -147,6 +151,10 @@ func (m *merger) add(thing any) *hcl.Diagnostic {
 			return duplicate(t.DefRange, "check", "The check "+t.Name, first.DefRange)
 		}
 		s.Checks[t.Name] = t
+	case *Moved:
+		s.Moved = append(s.Moved, t)
+	case *Removed:
+		s.Removed = append(s.Removed, t)
 	case *ModuleCall:
 		if first, ok := s.Modules[t.Name]; ok {
 			return duplicate(t.DefRange, "module", "The module "+t.Name, first.DefRange)

@@ -21,6 +21,8 @@ type Spec struct {
 	Locals    map[string]*Local
 	Outputs   map[string]*Output
 	Modules   map[string]*ModuleCall
+	Moved     []*Moved   // by file and then by position
+	Removed   []*Removed // likewise
 	Checks    map[string]*Check
 
 	// Blocks holds the blocks of the five kinds, by file and then by position.

@@ -42,6 +42,8 @@ type Plan struct {
 	Shared map[string]state.Counter `json:"shared,omitempty"`
 	// ForgetSources are sources of the ledger that are no longer declared.
 	ForgetSources []address.Address `json:"forget_sources,omitempty"`
+	// Moves are rows of the ledger that are called otherwise now.
+	Moves []Move `json:"moves,omitempty"`
 	// Base is set where the plan is for a change to the configuration, and says from what.
 	Base *Base `json:"base,omitempty"`
 	// Declared is the configuration as it is written, for who reads the plan as JSON; nil where nobody does.
@@ -110,6 +112,22 @@ const (
 	Waiting   Problem = "waiting"  // for its first push
 	Flapping  Problem = "flapping" // it goes back and forth between two values
 )
+
+// Move says that what the ledger knows as From is called To now.
+type Move struct {
+	From address.Address `json:"from"`
+	To   address.Address `json:"to"`
+}
+
+// PreviousAddress returns what an address was called before, and false where it was called that.
+func (p *Plan) PreviousAddress(a address.Address) (address.Address, bool) {
+	for _, m := range p.Moves {
+		if m.To == a {
+			return m.From, true
+		}
+	}
+	return a, false
+}
 
 // SourceChange is what the plan says of one source.
 type SourceChange struct {
@@ -330,13 +348,13 @@ func (p *Plan) Summary() Summary {
 // acceptances, deferred changes, drift to repair or warn about, and new values of outputs.
 func (p *Plan) HasChanges() bool {
 	s := p.Summary()
-	return s.Add+s.Change+s.Destroy+s.Forget+s.Adopt+s.Deferred+s.Accept+s.Drifted+s.Outputs+len(p.ForgetSources) > 0
+	return s.Add+s.Change+s.Destroy+s.Forget+s.Adopt+s.Deferred+s.Accept+s.Drifted+s.Outputs+len(p.ForgetSources)+len(p.Moves) > 0
 }
 
 // Acts reports whether apply would do anything now beside bookkeeping of looks.
 func (p *Plan) Acts() bool {
 	s := p.Summary()
-	return s.Add+s.Change+s.Destroy+s.Forget+s.Adopt+s.Accept+s.Outputs+len(p.ForgetSources) > 0
+	return s.Add+s.Change+s.Destroy+s.Forget+s.Adopt+s.Accept+s.Outputs+len(p.ForgetSources)+len(p.Moves) > 0
 }
 
 // Failed reports whether something failed or was refused: the exit code is 1.

@@ -20,7 +20,7 @@ type item struct {
 // does not happen now.
 var ranks = []string{
 	attention, plan.Delete.Mark(), plan.Update.Mark(), plan.Create.Mark(), alone, plan.Read.Mark(), waiting,
-	plan.Forget.Mark(), plan.Adopt.Mark(), plan.NoOp.Mark(),
+	plan.Forget.Mark(), plan.Adopt.Mark(), moved, plan.NoOp.Mark(),
 }
 
 // alone stands for drift that is only warned about, whose sign is that of what went wrong.
@@ -37,6 +37,9 @@ func items(p *plan.Plan) []item {
 	}
 	for _, a := range p.ForgetSources {
 		out = append(out, forgotten(p, a))
+	}
+	for _, m := range p.Moves {
+		out = append(out, item{sign: moved, name: m.To.String(), words: "has moved from " + m.From.String()})
 	}
 	slices.SortStableFunc(out, func(a, b item) int { return a.rank() - b.rank() })
 	return out
@@ -68,6 +71,11 @@ func (it item) wrong() bool {
 
 // grave reports whether nobody may overlook the item.
 func (it item) grave() bool { return it.wrong() || it.sign == plan.Delete.Mark() }
+
+// movedWords says that something has another name and is the same.
+func movedWords(m plan.Move) string {
+	return m.From.String() + " has moved to " + m.To.String()
+}
 
 func forgotten(p *plan.Plan, a address.Address) item {
 	words := "is no longer declared; what was accepted is forgotten"

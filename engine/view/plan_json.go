@@ -66,6 +66,7 @@ func planVariables(p *plan.Plan) (map[string]variableJSON, error) {
 
 type resourceJSON struct {
 	Address       string      `json:"address"`
+	MovedFrom     string      `json:"previous_address,omitempty"`
 	ModuleAddress string      `json:"module_address,omitempty"`
 	Mode          string      `json:"mode"`
 	Type          string      `json:"type"`
@@ -147,6 +148,13 @@ func PlanJSON(w io.Writer, p *plan.Plan, diags hcl.Diagnostics, src Sources) err
 	}
 	for _, c := range p.Sinks {
 		out.sink(c)
+	}
+	previous := make(map[string]string, len(p.Moves))
+	for _, m := range p.Moves {
+		previous[m.To.String()] = m.From.String()
+	}
+	for _, r := range out.ResourceChanges {
+		r.MovedFrom = previous[r.Address]
 	}
 	for _, o := range p.Outputs {
 		out.OutputChanges[o.Name] = outputChangeJSON(o)

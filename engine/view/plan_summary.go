@@ -19,7 +19,7 @@ func verdictOf(pl *plan.Plan) verdict {
 	switch outcome := pl.Outcome(); {
 	case outcome == plan.InStep:
 		return verdict{color: green, head: "No changes.", text: noChanges(pl, s)}
-	case outcome == plan.Changes && s.Outputs > 0 && s == (plan.Summary{Outputs: s.Outputs, Blocked: s.Blocked}) && len(pl.ForgetSources) == 0:
+	case outcome == plan.Changes && s.Outputs > 0 && s == (plan.Summary{Outputs: s.Outputs, Blocked: s.Blocked}) && len(pl.ForgetSources)+len(pl.Moves) == 0:
 		return verdict{text: "Applying this plan saves the new output values in the state and touches no sink."}
 	}
 	v := verdict{color: bold, head: "Plan:", text: Counts(pl)}
@@ -87,6 +87,7 @@ func Counts(pl *plan.Plan) string {
 			text += fmt.Sprintf(", %d %s", n, words)
 		}
 	}
+	more(len(pl.Moves), "moved")
 	more(s.Forget, "to forget")
 	more(s.Adopt, "to adopt")
 	if s.Add+s.Change+s.Destroy == 0 {

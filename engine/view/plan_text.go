@@ -18,7 +18,7 @@ func PlanText(w io.Writer, p *plan.Plan, s Style) error {
 		out.prose(0, "", baseWords(p.Base))
 		out.blank()
 	}
-	if len(sources)+len(sinks)+len(p.ForgetSources) > 0 {
+	if len(sources)+len(sinks)+len(p.ForgetSources)+len(p.Moves) > 0 {
 		out.legend(p, sources, sinks)
 	}
 	for _, c := range sources {
@@ -28,6 +28,10 @@ func PlanText(w io.Writer, p *plan.Plan, s Style) error {
 	for _, a := range p.ForgetSources {
 		f := forgotten(p, a)
 		out.item(f.sign, markColor(f.sign), f.name+" "+f.words)
+		out.blank()
+	}
+	for _, m := range p.Moves {
+		out.item(moved, cyan, movedWords(m))
 		out.blank()
 	}
 	for _, c := range sinks {
@@ -55,6 +59,7 @@ func (p *page) legend(pl *plan.Plan, sources []*plan.SourceChange, sinks []*plan
 	if len(pl.ForgetSources) > 0 {
 		used[plan.Forget.Mark()] = true
 	}
+	used[moved] = len(pl.Moves) > 0
 	text := "Tidegate compared the configuration, its sources and its sinks."
 	if slices.ContainsFunc(marks, func(m legendMark) bool { return used[m.sign] }) {
 		text += " The signs mean:"
@@ -82,6 +87,7 @@ var marks = []legendMark{
 	{plan.Delete.Mark(), red, "delete"},
 	{plan.Forget.Mark(), yellow, "forget, the target stays"},
 	{plan.Adopt.Mark(), cyan, "adopt, nothing is written"},
+	{moved, cyan, "moved, nothing is done"},
 	{waiting, yellow, "not now"},
 	{attention, red, "needs attention"},
 }
@@ -89,6 +95,7 @@ var marks = []legendMark{
 // Signs beside those of actions.
 const (
 	waiting   = "?"
+	moved     = ">"
 	attention = "!"
 )
 

@@ -87,6 +87,49 @@ func (m Module) Steps() []Step {
 	return out
 }
 
+// Join returns the path of what inner is when seen from m.
+func (m Module) Join(inner Module) Module {
+	if m == Root || inner == Root {
+		return m + inner
+	}
+	return m + "." + inner
+}
+
+// Within returns the path from outer to m, and false if m is not outer or inside of it.
+func (m Module) Within(outer Module) (Module, bool) {
+	if outer == Root || m == outer {
+		return m[len(outer):], true
+	}
+	rest, ok := strings.CutPrefix(string(m), string(outer)+".")
+	return Module(rest), ok
+}
+
+// ParseModule reads the path of a module that is written without anything behind it.
+func ParseModule(s string) (Module, bool) {
+	path := Root
+	p := parser{in: s}
+	for {
+		if word, err := p.name(); err != nil || word != "module" || p.dot() != nil {
+			return Root, false
+		}
+		name, err := p.name()
+		if err != nil {
+			return Root, false
+		}
+		key, err := p.key()
+		if err != nil {
+			return Root, false
+		}
+		path = path.Child(name, key)
+		if p.pos == len(s) {
+			return path, true
+		}
+		if p.dot() != nil {
+			return Root, false
+		}
+	}
+}
+
 // Parent returns the module in which the call of m stands, and that call; false for the root.
 func (m Module) Parent() (Module, Step, bool) {
 	steps := m.Steps()
