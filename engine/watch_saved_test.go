@@ -96,7 +96,7 @@ func TestWatchAppliesASavedPlan(t *testing.T) {
 		t.Errorf("told %+v", told)
 	}
 	_, _, err = d.applySaved(saved)
-	wantRefusal(t, err, "Stale plan", "source.file.v accepted another value", "sink.file.app has its delivery of this plan already")
+	wantRefusal(t, err, "Stale plan", "source.file.v accepted the value of this plan already", "sink.file.app has its delivery of this plan already")
 
 	m.write("v.json", `{"n":2}`)
 	m.wantNoChanges()

@@ -73,7 +73,7 @@ func (a *app) savePlan(ctx context.Context, e *engine.Engine, f *planFlags, p *p
 	case formatMarkdown:
 		to = a.Stderr // the comment is complete
 	}
-	said := fmt.Sprintf("Saved in %s until %s. To do exactly this: tidegate apply %s", f.out, expires.UTC().Format(time.RFC3339), f.out)
+	said := fmt.Sprintf("Saved in %s until %s. To do exactly this:\n  tidegate apply %s", f.out, expires.UTC().Format(time.RFC3339), shellWord(f.out))
 	if p.Incomplete {
 		said = fmt.Sprintf("Saved in %s, marked as incomplete: it can be shown, and apply refuses it.", f.out)
 	}

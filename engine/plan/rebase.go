@@ -21,7 +21,9 @@ func (p *Plan) Moved(l *state.Ledger) []string {
 			continue
 		}
 		read[c.Address] = true
-		if row := l.Sources[c.Address]; acceptances(row) != c.Accepted {
+		if row := l.Sources[c.Address]; acceptances(row) == c.Accepted+1 && c.Row.Current() != nil && row.Current().Blob == c.Row.Current().Blob {
+			out = append(out, fmt.Sprintf("%s accepted the value of this plan already", c.Address))
+		} else if acceptances(row) != c.Accepted {
 			out = append(out, fmt.Sprintf("%s accepted another value meanwhile: %s", c.Address, versionInUse(row)))
 		}
 	}

@@ -131,6 +131,9 @@ func TestCutAndWrap(t *testing.T) {
 			t.Errorf("cut to %d: %q", n, got)
 		}
 	}
+	if got := strings.Join(wrap("  - one two three", 11), "|"); got != "  - one two|    three" {
+		t.Errorf("an item of a list is broken as %q", got)
+	}
 	if got := strings.Join(wrap("one two three", 7), "|"); got != "one two|three" {
 		t.Errorf("wrap: %q", got)
 	}

@@ -36,25 +36,35 @@ func runeColumns(r rune) int {
 }
 
 // wrap breaks one paragraph at blanks into lines of at most the given columns. Words that
-// are longer stay whole, so that addresses and paths can be copied.
+// are longer stay whole, so that addresses and paths can be copied. What the paragraph begins with,
+// blanks and the dash of a list, the lines after the first leave room for.
 func wrap(s string, limit int) []string {
 	if limit <= 0 || columns(s) <= limit {
 		return []string{s}
 	}
+	indent := len(s) - len(strings.TrimLeft(s, " "))
+	if indent > limit/2 {
+		indent = 0
+	}
+	first := strings.Repeat(" ", indent)
+	if strings.HasPrefix(strings.TrimLeft(s, " "), "- ") {
+		indent += 2
+	}
+	next := strings.Repeat(" ", indent)
 	var lines []string
-	line, used := "", 0
+	line, used, begun := first, len(first), false
 	for _, word := range strings.Fields(s) {
 		n := columns(word)
-		if used > 0 && used+1+n > limit {
+		if begun && used+1+n > limit {
 			lines = append(lines, line)
-			line, used = "", 0
+			line, used, begun = next, len(next), false
 		}
-		if used > 0 {
+		if begun {
 			line += " "
 			used++
 		}
 		line += word
-		used += n
+		used, begun = used+n, true
 	}
 	return append(lines, line)
 }
