@@ -48,12 +48,14 @@ var importTable = []struct {
 	{"engine/state", nil},
 	{"engine/diff", nil},
 	{"engine/queue", nil},
+	{"engine/git", nil},
+	{"engine/modules", []string{"engine/git", "engine/state", "hclspec", "providers/userfile"}},
 	{"engine/scenario", []string{"engine", "engine/standin", "engine/plan", "engine/state", "hclspec", "providers"}},
 	{"engine/view", []string{"engine", "engine/scenario", "engine/graph", "engine/plan", "engine/diff", "engine/state"}},
 	{"engine/standin", []string{"providers"}},
-	{"engine/review", []string{"engine", "engine/standin", "engine/plan", "engine/state", "hclspec", "providers"}},
+	{"engine/review", []string{"engine", "engine/git", "engine/standin", "engine/plan", "engine/state", "hclspec", "providers"}},
 	{"engine/web", []string{"engine", "engine/view", "engine/plan", "engine/state"}},
-	{"engine/cli", []string{"engine", "engine/review", "engine/scenario", "engine/view", "engine/web", "engine/plan", "engine/state", "hclspec", "providers", "providers/userfile"}},
+	{"engine/cli", []string{"engine", "engine/modules", "engine/review", "engine/scenario", "engine/view", "engine/web", "engine/plan", "engine/state", "hclspec", "providers", "providers/userfile"}},
 }
 
 var leaves = []string{"hclspec/address", "hclspec/mark", "hclspec/scan", "hclspec/decode", "hclspec/encode", "hclspec/gotemplate"}

@@ -1,28 +1,20 @@
 package review
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/bmatcuk/doublestar"
 
+	"tidegate/engine/git"
 	"tidegate/hclspec"
 )
-
-// maxBlob bounds a file that is read out of a repository, as a source is bounded.
-const maxBlob = 64 << 20
 
 // Revision is the tree of a commit, read out of its repository: nothing is checked out.
 type Revision struct {
@@ -56,10 +48,10 @@ func OpenRevision(ctx context.Context, dir, ref string) (*Revision, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := exec.LookPath("git"); err != nil {
+	if git.Found() != nil {
 		return nil, errors.New("a base is read out of a git repository, and there is no git on this machine; install it")
 	}
-	found, err := git(ctx, dir, "rev-parse", "--show-toplevel", "--show-prefix")
+	found, err := git.Run(ctx, dir, "rev-parse", "--show-toplevel", "--show-prefix")
 	if err != nil {
 		return nil, fmt.Errorf("find the git repository of %s: %w", dir, err)
 	}
@@ -68,7 +60,7 @@ func OpenRevision(ctx context.Context, dir, ref string) (*Revision, error) {
 	if len(lines) > 1 {
 		r.prefix = lines[1]
 	}
-	commit, err := git(ctx, dir, "rev-parse", "--verify", "--quiet", "--end-of-options", ref+"^{commit}")
+	commit, err := git.Run(ctx, dir, "rev-parse", "--verify", "--quiet", "--end-of-options", ref+"^{commit}")
 	if err != nil {
 		return nil, r.unknown(ctx)
 	}
@@ -76,22 +68,24 @@ func OpenRevision(ctx context.Context, dir, ref string) (*Revision, error) {
 	if err := r.list(ctx); err != nil {
 		return nil, fmt.Errorf("list the files of %s: %w", ref, err)
 	}
-	if r.blobs, err = openBlobs(r.top); err != nil {
+	contents, err := git.OpenBlobs(r.top)
+	if err != nil {
 		return nil, fmt.Errorf("read the files of %s: %w", ref, err)
 	}
+	r.blobs = &blobs{from: contents, known: map[string][]byte{}}
 	return r, nil
 }
 
 // unknown says what may help where a commit is not there.
 func (r *Revision) unknown(ctx context.Context) error {
-	if shallow, _ := git(ctx, r.dir, "rev-parse", "--is-shallow-repository"); strings.TrimSpace(shallow) == "true" {
+	if shallow, _ := git.Run(ctx, r.dir, "rev-parse", "--is-shallow-repository"); strings.TrimSpace(shallow) == "true" {
 		return fmt.Errorf("there is no commit %q in this shallow clone; get it with: git fetch --depth=1 origin %s", r.Ref, r.Ref)
 	}
 	return fmt.Errorf("there is no commit %q in the repository %s; \"git branch -a\" and \"git tag\" list what there is", r.Ref, r.top)
 }
 
 func (r *Revision) list(ctx context.Context) error {
-	tree, err := git(ctx, r.top, "ls-tree", "-r", "-z", "--full-tree", r.Commit)
+	tree, err := git.Run(ctx, r.top, "ls-tree", "-r", "-z", "--full-tree", r.Commit)
 	if err != nil {
 		return err
 	}
@@ -102,18 +96,18 @@ func (r *Revision) list(ctx context.Context) error {
 			r.entries[name] = object{fields[0], fields[2]}
 		}
 	}
-	index, err := git(ctx, r.top, "ls-files", "-z")
+	index, err := git.Run(ctx, r.top, "ls-files", "-z")
 	if err != nil {
 		return err
 	}
 	for name := range strings.SplitSeq(index, "\x00") {
 		r.tracked[name] = true
 	}
-	changed, err := git(ctx, r.top, "status", "--porcelain", "-z", "--untracked-files=normal", "--", r.prefixOrDot())
+	changed, err := git.Run(ctx, r.top, "status", "--porcelain", "-z", "--untracked-files=normal", "--", r.prefixOrDot())
 	if r.Dirty = changed != ""; err != nil {
 		return err
 	}
-	differ, err := git(ctx, r.top, "diff", "--name-only", "-z", "--no-ext-diff", "--no-renames", "--ignore-submodules", r.Commit, "--")
+	differ, err := git.Run(ctx, r.top, "diff", "--name-only", "-z", "--no-ext-diff", "--no-renames", "--ignore-submodules", r.Commit, "--")
 	for name := range strings.SplitSeq(differ, "\x00") {
 		if name != "" {
 			r.Changed = append(r.Changed, filepath.Join(r.top, filepath.FromSlash(name)))
@@ -130,45 +124,14 @@ func (r *Revision) prefixOrDot() string {
 	return r.prefix
 }
 
-// git runs git without a shell, hooks or questions, and returns what it says.
-func git(ctx context.Context, dir string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=" + os.DevNull}, args...)...)
-	cmd.Env = append(os.Environ(), "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		if said := strings.TrimSpace(stderr.String()); said != "" {
-			return "", errors.New(strings.TrimPrefix(said, "fatal: "))
-		}
-		return "", err
-	}
-	return strings.TrimSuffix(stdout.String(), "\n"), nil
-}
-
 // Close ends the reading of the repository.
-func (r *Revision) Close() error { return r.blobs.close() }
+func (r *Revision) Close() error { return r.blobs.from.Close() }
 
 // Tree is the configuration as it was at the commit. flags are the files of --var-file.
 func (r *Revision) Tree(flags []hclspec.InputFlag) (hclspec.Tree, error) {
-	stored := hclspec.Stored{}
-	put := func(kind hclspec.ReadKind, name string) error {
-		data, err := r.read(name)
-		if err != nil {
-			return fmt.Errorf("read %s of %s: %w", name, r.Ref, err)
-		}
-		stored[hclspec.Read{Kind: kind, Path: r.path(name)}] = hclspec.Found{Content: data, OK: true}
-		return nil
-	}
-	for name := range r.entries {
-		rest, inside := strings.CutPrefix(name, r.prefix)
-		if !inside || strings.Contains(rest, "/") {
-			continue
-		}
-		if kind, is := hclspec.KindOf(rest); is {
-			if err := put(kind, name); err != nil {
-				return hclspec.Tree{}, err
-			}
-		}
+	stored, err := r.stored(r.prefix, r.dir)
+	if err != nil {
+		return hclspec.Tree{}, err
 	}
 	for _, f := range flags {
 		if f.Name != "var-file" {
@@ -185,18 +148,47 @@ func (r *Revision) Tree(flags []hclspec.InputFlag) (hclspec.Tree, error) {
 		}
 		stored[read] = found
 	}
-	return hclspec.Tree{Stored: stored, Find: r.Find}, nil
+	return hclspec.Tree{Stored: stored, Find: r.Find, Directory: r.module}, nil
 }
 
-// path is where a file of the tree would stand in the working tree, named as the module is.
-func (r *Revision) path(name string) string {
-	if rest, ok := strings.CutPrefix(name, r.prefix); ok {
-		return filepath.Join(r.dir, filepath.FromSlash(rest))
+// stored are the files of the configuration in a directory, whose names in the tree have a prefix.
+func (r *Revision) stored(prefix, dir string) (hclspec.Stored, error) {
+	out := hclspec.Stored{}
+	for name := range r.entries {
+		rest, inside := strings.CutPrefix(name, prefix)
+		if !inside || strings.Contains(rest, "/") {
+			continue
+		}
+		kind, is := hclspec.KindOf(rest)
+		if !is {
+			continue
+		}
+		data, err := r.read(name)
+		if err != nil {
+			return nil, fmt.Errorf("read %s of %s: %w", name, r.Ref, err)
+		}
+		out[hclspec.Read{Kind: kind, Path: filepath.Join(dir, rest)}] = hclspec.Found{Content: data, OK: true}
 	}
-	return filepath.Join(r.top, filepath.FromSlash(name))
+	return out, nil
 }
 
-// name is the inverse, false for what is outside of the working tree.
+// module is stored for the directory of a module, and false for one that no version control
+// knows. A file that cannot be read is one that is not there.
+func (r *Revision) module(dir string) (hclspec.Stored, bool) {
+	name, inside := r.name(dir)
+	if !inside {
+		return nil, false
+	}
+	prefix := name + "/"
+	if name == "." {
+		prefix = ""
+	}
+	stored, err := r.stored(prefix, dir)
+	return stored, err != nil || len(stored) > 0 || r.tracksBelow(name)
+}
+
+// name is what a file of the working tree has as a name in the tree of a commit, false for what is
+// outside.
 func (r *Revision) name(file string) (string, bool) {
 	if rel, err := filepath.Rel(r.dir, file); err == nil && filepath.IsLocal(rel) {
 		return path.Join(r.prefix, filepath.ToSlash(rel)), true
@@ -293,73 +285,22 @@ func (r *Revision) read(name string) ([]byte, error) {
 	return r.blobs.get(at.name)
 }
 
-// blobs reads contents out of a repository, through one process.
+// blobs reads contents out of a repository, each once.
 type blobs struct {
 	mutex sync.Mutex
-	cmd   *exec.Cmd
-	in    io.WriteCloser
-	out   *bufio.Reader
+	from  *git.Blobs
 	known map[string][]byte
 }
 
-func openBlobs(top string) (*blobs, error) {
-	// It ends when its input is closed.
-	cmd := exec.Command("git", "-C", top, "cat-file", "--batch")
-	cmd.Env = append(os.Environ(), "GIT_OPTIONAL_LOCKS=0", "LC_ALL=C")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	return &blobs{cmd: cmd, in: in, out: bufio.NewReader(out), known: map[string][]byte{}}, nil
-}
-
-func (b *blobs) close() error {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	_ = b.in.Close()
-	return b.cmd.Wait()
-}
-
-// get returns the content of a blob.
 func (b *blobs) get(name string) ([]byte, error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	if data, ok := b.known[name]; ok {
 		return data, nil
 	}
-	if _, err := io.WriteString(b.in, name+"\n"); err != nil {
-		return nil, err
+	data, err := b.from.Get(name)
+	if err == nil {
+		b.known[name] = data
 	}
-	head, err := b.out.ReadString('\n')
-	if err != nil {
-		return nil, fmt.Errorf("git ended: %w", err)
-	}
-	fields := strings.Fields(head)
-	if len(fields) != 3 || fields[1] != "blob" {
-		return nil, fmt.Errorf("git has no content %s; a partial clone may lack it", name)
-	}
-	size, err := strconv.ParseInt(fields[2], 10, 64)
-	if err != nil {
-		return nil, err
-	}
-	if size > maxBlob {
-		if _, err := io.CopyN(io.Discard, b.out, size+1); err != nil {
-			return nil, err
-		}
-		return nil, fmt.Errorf("it has more than %d MiB", maxBlob>>20)
-	}
-	data := make([]byte, size+1)
-	if _, err := io.ReadFull(b.out, data); err != nil {
-		return nil, err
-	}
-	data = data[:size:size]
-	b.known[name] = data
-	return data, nil
+	return data, err
 }
