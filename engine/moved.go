@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"tidegate/engine/plan"
 	"tidegate/hclspec"
@@ -19,10 +21,13 @@ func movedFiles(s *plan.Saved) []string {
 		return path
 	}
 	var out []string
-	known := map[hclspec.Read]bool{}
+	known, modules := map[hclspec.Read]bool{}, map[string]bool{}
 	for _, f := range s.Files {
 		r := hclspec.Read{Kind: hclspec.ReadKind(f.Kind), Path: f.Path, Pattern: f.Pattern}
 		known[r] = true
+		if r.Kind == hclspec.ReadConfig {
+			modules[filepath.Dir(r.Path)] = true
+		}
 		now := foundIn(disk.Again(r)).text()
 		switch {
 		case now == f.Hash:
@@ -36,9 +41,12 @@ func movedFiles(s *plan.Saved) []string {
 			out = append(out, shown(f.Path)+" was edited")
 		}
 	}
-	for _, r := range hclspec.ReadsOf(s.Plan.Dir) {
-		if !known[r] {
-			out = append(out, shown(r.Path)+" is new")
+	modules[s.Plan.Dir] = true
+	for _, dir := range slices.Sorted(maps.Keys(modules)) {
+		for _, r := range hclspec.ReadsOf(dir) {
+			if !known[r] && (dir == s.Plan.Dir || r.Kind == hclspec.ReadConfig) {
+				out = append(out, shown(r.Path)+" is new")
+			}
 		}
 	}
 	return out

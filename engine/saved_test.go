@@ -394,3 +394,12 @@ func TestSavedPlanTellsNoSecret(t *testing.T) {
 	m.mustApplySaved(saved)
 	m.wantFile("out/secret", "canary-variable canary-new")
 }
+
+// The files of modules are part of what a plan was made from, new ones too.
+func TestSavedPlanOfModules(t *testing.T) {
+	m := serviceModule(t, "module \"one\" {\n  source = \"./service\"\n  name = \"one\"\n  port = 1\n}\n")
+	saved := m.savePlan()
+	m.write("service/more.hcl", "locals { more = 1 }\n")
+	_, _, err := m.applySaved(saved)
+	wantRefusal(t, err, "Stale plan", "more.hcl is new")
+}
