@@ -113,7 +113,7 @@ func (e *Engine) ChangedFrom(base *Engine, before, after *plan.Plan) []plan.Bloc
 		default:
 			c.Action = plan.Update
 			c.Details = differences(base.prog.written(was), e.prog.written(is))
-			if a.Type == address.Variable && identity(reveal(base.prog.variables[a.Name])) != identity(reveal(e.prog.variables[a.Name])) {
+			if a.Type == address.Variable && is.mod.parent == nil && identity(reveal(base.prog.variables[a.Name])) != identity(reveal(e.prog.variables[a.Name])) {
 				c.Details = append(c.Details, "another value")
 			}
 			if len(c.Details) == 0 {

@@ -94,7 +94,7 @@ func Validate(_ context.Context, opts Options) (*Engine, hcl.Diagnostics) {
 // What did not change since is shared.
 func (e *Engine) LoadBase(_ context.Context, tree hclspec.Tree) (*Engine, hcl.Diagnostics) {
 	e.prog.digests()
-	base, diags := load(e.opts, loadOptions{stored: tree.Stored, find: tree.Find, before: e})
+	base, diags := load(e.opts, loadOptions{stored: tree.Stored, find: tree.Find, directory: tree.Directory, before: e})
 	if base.prog != nil {
 		base.prog.digests()
 	}
@@ -103,10 +103,11 @@ func (e *Engine) LoadBase(_ context.Context, tree hclspec.Tree) (*Engine, hcl.Di
 
 // loadOptions say how a configuration is loaded.
 type loadOptions struct {
-	validate bool
-	before   *Engine        // what did not change is taken over from it; nil for nothing
-	stored   hclspec.Stored // read instead of the disk; nil for the disk
-	find     func(hclspec.Read) (hclspec.Found, bool)
+	validate  bool
+	before    *Engine        // what did not change is taken over from it; nil for nothing
+	stored    hclspec.Stored // read instead of the disk; nil for the disk
+	find      func(hclspec.Read) (hclspec.Found, bool)
+	directory func(dir string) (hclspec.Stored, bool)
 }
 
 func load(opts Options, how loadOptions) (*Engine, hcl.Diagnostics) {
@@ -120,7 +121,7 @@ func load(opts Options, how loadOptions) (*Engine, hcl.Diagnostics) {
 	if e.opts.Dir == "" {
 		e.opts.Dir = "."
 	}
-	from, c := hclspec.LoadOptions{Stored: how.stored}, compileOptions{validate: how.validate, stored: how.stored, find: how.find}
+	from, c := hclspec.LoadOptions{Stored: how.stored, Directory: how.directory}, compileOptions{validate: how.validate, stored: how.stored, find: how.find}
 	if how.before != nil && how.before.prog.sound {
 		from.Previous, c.before = how.before.spec, how.before.prog
 	}
@@ -200,9 +201,17 @@ func (e *Engine) ownFiles() hcl.Diagnostics {
 		}
 		own[filepath.Join(dirs[dir], filepath.Base(path))] = "the configuration"
 	}
+	modules := hclspec.ModulesDir(e.spec.Dir)
+	if real, err := filepath.EvalSymlinks(modules); err == nil {
+		modules = real
+	}
 	var diags hcl.Diagnostics
 	for _, n := range e.prog.sorted {
-		if what, ok := own[n.writes]; ok && n.writes != "" {
+		what, ok := own[n.writes]
+		if strings.HasPrefix(n.writes, modules+string(filepath.Separator)) {
+			what, ok = "the modules from git", true
+		}
+		if ok && n.writes != "" {
 			diags = append(diags, &hcl.Diagnostic{
 				Severity: hcl.DiagError, Summary: "Sink writes a file of Tidegate's own", Subject: n.rng().Ptr(),
 				Detail: fmt.Sprintf("%s would replace %s, which is part of %s. Give it another path.", n.addr, n.writes, what),

@@ -288,7 +288,7 @@ func (e *Engine) stamp(out stamps) {
 }
 
 func isConfiguration(name string) bool {
-	return hclspec.IsConfigFile(name) || strings.HasSuffix(name, ".hclvars") || strings.HasSuffix(name, ".hclvars.json")
+	return hclspec.IsConfigFile(name) || name == hclspec.LockFileName || strings.HasSuffix(name, ".hclvars") || strings.HasSuffix(name, ".hclvars.json")
 }
 
 // readAgain loads the configuration anew, and puts it into the form in which it is kept.

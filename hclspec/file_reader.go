@@ -101,7 +101,7 @@ func (r *fileReader) stored(read Read) ([]byte, error) {
 
 func (r *fileReader) fromDisk(read Read, shown string) ([]byte, error) {
 	switch read.Kind {
-	case ReadRule, ReadConfig, ReadInput:
+	case ReadRule, ReadConfig, ReadInput, ReadLock:
 		return readRegular(read.Path)
 	}
 	abs, real, err := r.locate(shown)

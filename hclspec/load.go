@@ -35,6 +35,13 @@ type LoadOptions struct {
 	// block are parsed, and there is no more in the Spec than they declare.
 	Settings bool
 
+	// Directory, where a stored configuration is read, returns the files of another directory of
+	// it, which are added to Stored, and false for one that is to be read from the disk.
+	Directory func(dir string) (Stored, bool)
+	// Fetch brings the module of a source and says what the lock file is to say of it; nil for
+	// what the lock file says. What is there is checked against it then.
+	Fetch func(ModuleSource) (LockedModule, error)
+
 	inner bool // it is called as a module: whoever calls it loads what it calls
 }
 
@@ -128,9 +135,9 @@ func unreadableDirectory(dir string, err error) *hcl.Diagnostic {
 }
 
 // IsConfigFile reports whether a file of this name, in the directory of a module, is part of
-// it. Files of tests are not.
+// it. Files of tests are not, nor is the lock file.
 func IsConfigFile(name string) bool {
-	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "#") {
+	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "#") || name == LockFileName {
 		return false
 	}
 	base, ok := strings.CutSuffix(name, ".hcl")

@@ -2,7 +2,6 @@ package hclspec
 
 import (
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -21,6 +20,7 @@ type ModuleCall struct {
 	DependsOn  []*Reference
 	DefRange   hcl.Range
 
+	git         *ModuleSource // nil for a directory
 	sourceRange hcl.Range
 }
 
@@ -61,7 +61,7 @@ func declareModule(b *hcl.Block) declaration {
 					"The source of a module is a constant text, since it is read before anything is evaluated: a directory such as \"./service\", or a repository such as \"git::https://example.com/modules.git//service?ref=v1\"."))
 				continue
 			}
-			c.Source = v.AsString()
+			diags = append(diags, c.setSource(v.AsString())...)
 		case name == "depends_on":
 			refs, wrong := StaticReferences(attr.Expr)
 			diags = append(diags, wrong...)
@@ -81,15 +81,17 @@ func declareModule(b *hcl.Block) declaration {
 
 // modules loads what the calls of a Spec lead to.
 type modules struct {
-	root  *Spec
-	opts  LoadOptions
-	specs map[string]*Spec // by directory
-	diags hcl.Diagnostics
+	root    *Spec
+	opts    LoadOptions
+	specs   map[string]*Spec  // by directory
+	lock    ModuleLock        // nil until it is needed
+	checked map[string]string // what is wrong with the content of a source, "" for nothing
+	diags   hcl.Diagnostics
 }
 
 // loadModules loads the modules that a Spec calls, and theirs, each directory once.
 func (s *Spec) loadModules(opts LoadOptions) hcl.Diagnostics {
-	m := &modules{root: s, opts: opts, specs: map[string]*Spec{s.Dir: s}}
+	m := &modules{root: s, opts: opts, specs: map[string]*Spec{s.Dir: s}, checked: map[string]string{}}
 	m.load(s, []string{s.Dir})
 	return m.diags
 }
@@ -100,7 +102,7 @@ func (m *modules) load(s *Spec, path []string) {
 		if c.Source == "" {
 			continue
 		}
-		shown, diag := s.moduleDir(c)
+		shown, from, diag := m.find(s, c)
 		dir := absolute(shown)
 		switch {
 		case diag != nil:
@@ -118,7 +120,7 @@ func (m *modules) load(s *Spec, path []string) {
 		}
 		child := m.specs[dir]
 		if child == nil {
-			child = m.directory(c, shown)
+			child = m.directory(c, shown, from)
 			m.load(child, append(slices.Clip(path), dir))
 		}
 		s.called[name] = child
@@ -126,10 +128,19 @@ func (m *modules) load(s *Spec, path []string) {
 	}
 }
 
-// directory loads one directory.
-func (m *modules) directory(c *ModuleCall, dir string) *Spec {
+// directory loads one directory, of a checkout where that is not nil.
+func (m *modules) directory(c *ModuleCall, dir string, from *checkout) *Spec {
 	opts := m.opts
 	opts.inner = true
+	if opts.Directory != nil {
+		stored, is := Stored(nil), false
+		if from == nil {
+			stored, is = opts.Directory(absolute(dir))
+		}
+		if maps.Copy(opts.Stored, stored); !is {
+			opts.Stored = nil // it is read from the disk
+		}
+	}
 	if opts.Previous != nil {
 		opts.Previous = opts.Previous.Child(absolute(dir))
 	}
@@ -140,6 +151,10 @@ func (m *modules) directory(c *ModuleCall, dir string) *Spec {
 		}
 	}
 	m.diags = append(m.diags, diags...)
+	if len(child.parsed) == 0 && !diags.HasErrors() { // of what was stored
+		m.diags = append(m.diags, errorAt(c.sourceRange, "Directory not found", "There was no directory %s with .hcl files.", dir))
+	}
+	child.checkout = from
 	m.specs[child.Dir] = child
 	m.root.children = append(m.root.children, child)
 	for name, f := range child.Files {
@@ -154,17 +169,6 @@ func (m *modules) directory(c *ModuleCall, dir string) *Spec {
 // more reports whether there is anything beside the required version.
 func (s Settings) more() bool {
 	return s.Listener != nil || s.State.Kind != "" || s.PathsRead != nil || s.PathsWrite != nil
-}
-
-// moduleDir finds the directory that a call names, in the form in which that of s was given.
-func (s *Spec) moduleDir(c *ModuleCall) (string, *hcl.Diagnostic) {
-	switch src := filepath.ToSlash(c.Source); {
-	case src == "." || src == ".." || strings.HasPrefix(src, "./") || strings.HasPrefix(src, "../"):
-		return filepath.Join(s.given, c.Source), nil
-	case filepath.IsAbs(c.Source):
-		return "", errorAt(c.sourceRange, "Absolute module source", "A module is named relative to the directory that calls it, so that the configuration means the same everywhere. Write a path that begins with ./ or ../.")
-	}
-	return "", errorAt(c.sourceRange, "Unknown module source", "%q is no source of a module. A directory begins with ./ or ../, as in \"./service\".", c.Source)
 }
 
 // checkArguments compares the arguments of a call with the variables of the module.
@@ -201,13 +205,13 @@ func (s *Spec) Child(dir string) *Spec {
 }
 
 // Directories returns the directories that the configuration consists of, that of the root
-// module first.
+// module first, and those that are to come with "tidegate get".
 func (s *Spec) Directories() []string {
 	out := []string{s.Dir}
 	for _, child := range s.children {
 		out = append(out, child.Dir)
 	}
-	return out
+	return append(out, s.missing...)
 }
 
 // ModuleAt returns what the module at a path declares, nil if no call leads there.

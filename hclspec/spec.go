@@ -44,6 +44,9 @@ type Spec struct {
 	given    string           // Dir as it was given, which names of files begin with
 	called   map[string]*Spec // by the name of the call
 	children []*Spec          // of the root: all that are called, at any depth, each once
+	checkout *checkout        // that it is in, nil for none
+	missing  []string         // of the root: directories of modules from git that are not there
+	locked   []byte           // of the root: the lock file, nil if it was not needed or there is none
 }
 
 // A Block is a source, detector, rule, rate limit or sink. Its body is undecoded, but for what

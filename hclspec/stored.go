@@ -30,6 +30,7 @@ const (
 	ReadExists ReadKind = "exists" // by fileexists
 	ReadSet    ReadKind = "set"    // by fileset
 	ReadRule   ReadKind = "rule"   // by a rule, which knows itself where it may read
+	ReadLock   ReadKind = "lock"   // the lock file of modules from git
 )
 
 // Found is the outcome of a Read.
@@ -48,6 +49,9 @@ type Stored map[Read]Found
 // given, it is read instead of the disk.
 type Tree struct {
 	Stored Stored // the files of the configuration and of values for variables
+	// Directory returns the files of a directory that is called as a module, and false for one
+	// that the tree knows nothing of, which is read from the disk.
+	Directory func(dir string) (Stored, bool)
 	// Find answers for what functions and rules read, and false for what the tree knows
 	// nothing of, which is read from the disk. It may be called from several goroutines.
 	Find func(Read) (Found, bool)
@@ -81,6 +85,9 @@ func (s *Spec) Sources() Stored {
 	for _, child := range s.children {
 		maps.Copy(out, child.Sources())
 	}
+	if s.locked != nil {
+		out[Read{Kind: ReadLock, Path: filepath.Join(s.Dir, LockFileName)}] = Found{s.locked, true}
+	}
 	for _, path := range s.inputs {
 		if f := s.Files[path]; f != nil {
 			out[Read{Kind: ReadInput, Path: absolute(path)}] = Found{f.Bytes, true}
@@ -89,10 +96,12 @@ func (s *Spec) Sources() Stored {
 	return out
 }
 
-// KindOf says as what a file of a configuration's directory is read, by its name: ReadConfig or
-// ReadInput, false for neither.
+// KindOf says as what a file of a configuration's directory is read, by its name: ReadConfig,
+// ReadInput or ReadLock, false for none of them.
 func KindOf(name string) (ReadKind, bool) {
 	switch {
+	case name == LockFileName:
+		return ReadLock, true
 	case IsConfigFile(name):
 		return ReadConfig, true
 	case slices.Contains(wholeFiles, name) || isAutoFile(name):
