@@ -27,9 +27,6 @@ import (
 // that can be killed, traced and run as somebody else.
 const asTool = "TIDEGATE_TEST_AS_TOOL"
 
-// guardRemoved names the guard that is taken out, where guards can be.
-const guardRemoved = "TIDEGATE_TEST_WITHOUT"
-
 func init() {
 	if os.Getenv(asTool) != "" {
 		if os.Getpid() != 1 { // the first process of a container starts itself again

@@ -202,7 +202,7 @@ func TestFaultB15EveryGuardIsWired(t *testing.T) {
 		t.Run(g.name, func(t *testing.T) {
 			dir, test := g.where()
 			run := func(name string) (out []byte, passed bool) {
-				cmd := exec.CommandContext(t.Context(), binaryOf(temp, dir), "-test.run=^"+test+"$", "-test.timeout=1m")
+				cmd := exec.CommandContext(t.Context(), binaryOf(temp, dir), "-test.run=^"+test+"$", "-test.timeout=10m")
 				cmd.Dir = filepath.Join(top, dir)
 				cmd.Env = append(os.Environ(), guardRemoved+"="+name)
 				out, err := cmd.CombinedOutput()

@@ -232,3 +232,26 @@ func (m *module) revisions(addr string) []revision {
 	}
 	return out
 }
+
+// applyWith applies under a context and with options of its own.
+func (m *module) applyWith(ctx context.Context, opts engine.PlanOptions, change func(*engine.Options)) (*plan.Plan, engine.Result, hcl.Diagnostics) {
+	m.t.Helper()
+	registry, err := providers.NewRegistry(all.Kinds())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	options := engine.Options{Dir: m.dir, Registry: registry, Environ: m.environ, Command: "test", Version: "0.1.0"}
+	change(&options)
+	e, diags := engine.Load(context.Background(), options)
+	defer e.Close()
+	if diags.HasErrors() {
+		return nil, engine.Result{}, diags
+	}
+	if err := e.Lock(context.Background()); err != nil {
+		m.t.Fatal(err)
+	}
+	p, more := e.Plan(context.Background(), opts)
+	diags = append(diags, more...)
+	result, more := e.Apply(ctx, p)
+	return p, result, append(diags, more...)
+}

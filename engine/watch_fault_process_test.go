@@ -76,17 +76,6 @@ func TestWatchX9KilledDuringAProgram(t *testing.T) {
 	}
 }
 
-// stop interrupts a daemon and wants an exit code.
-func (s *service) stop(code int) {
-	s.m.t.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		s.m.t.Fatal(err)
-	}
-	if got := s.wait(); got != code {
-		s.m.t.Errorf("exit code %d, want %d\n%s", got, code, s.log)
-	}
-}
-
 // E1: SIGTERM during a delivery lets it come to its end, within the grace period.
 func TestWatchE1StoppedDuringADelivery(t *testing.T) {
 	m := newModule(t, "main.hcl", waitingProgram, "app.json", "1")
@@ -361,10 +350,6 @@ func TestWatchS17NoFileDescriptors(t *testing.T) {
 	eventually(t, "the listener takes in again", func() bool { return send(3) == 200 })
 	eventually(t, "what was sent travels", func() bool { return m.v("hook.json") == 3 })
 	s.stop(0)
-}
-
-func pushedToFileAt(path string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(pushedToFile, "out.json", path), `"out"`, `"hook"`)
 }
 
 // E18, I9: after many cycles, with a reload now and then, there are as many goroutines, file
