@@ -152,7 +152,7 @@ func load(opts Options, how loadOptions) (*Engine, hcl.Diagnostics) {
 	}
 	e.prog = prog
 	diags = append(diags, more...)
-	diags = unique(append(diags, e.ownFiles()...))
+	diags = spec.WithoutConsequences(unique(append(diags, e.ownFiles()...)))
 	prog.sound = !diags.HasErrors()
 	return e, diags
 }

@@ -246,8 +246,11 @@ func unknownBlock(typ string, rng hcl.Range) *hcl.Diagnostic {
 	if hint, ok := foreign[typ]; ok {
 		return errorAt(rng, "Unsupported block type", "There are no %s blocks: %s", typ, hint)
 	}
-	return errorAt(rng, "Unsupported block type", "There are no %s blocks.%s The block types are %s.",
-		typ, didYouMean(typ, blockTypes), strings.Join(blockTypes, ", "))
+	hint := didYouMean(typ, blockTypes)
+	if hint == "" {
+		hint = " The block types are " + strings.Join(blockTypes, ", ") + "."
+	}
+	return errorAt(rng, "Unsupported block type", "There are no %s blocks.%s", typ, hint)
 }
 
 func wrongLabels(b *hclsyntax.Block) *hcl.Diagnostic {

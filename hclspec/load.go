@@ -82,6 +82,7 @@ func LoadWith(dir string, opts LoadOptions) (*Spec, hcl.Diagnostics) {
 		}
 	}
 	spec.Hash = "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	diags = spec.WithoutConsequences(diags)
 	sortDiagnostics(diags)
 	return spec, diags
 }

@@ -26,6 +26,7 @@ type parsedFile struct {
 	sum      [sha256.Size]byte
 	declared []declaration
 	diags    hcl.Diagnostics // of the file, beside those of its declarations
+	damage   *damage         // by mistakes in its syntax, nil for none
 }
 
 // parseFile reads a file, and parses it if it is not the one of before. buf is used again
@@ -34,7 +35,7 @@ func (o LoadOptions) parseFile(path string, before *parsedFile, buf *bytes.Buffe
 	p := &parsedFile{path: path}
 	buf.Reset()
 	if diag := o.Stored.readConfig(ReadConfig, path, buf); diag != nil {
-		p.diags = append(p.diags, diag)
+		p.diags, p.damage = append(p.diags, diag), &damage{all: true}
 		return p
 	}
 	// In JSON the word may be written with escapes.
@@ -56,8 +57,8 @@ func (o LoadOptions) parseFile(path string, before *parsedFile, buf *bytes.Buffe
 
 func (p *parsedFile) parse(src []byte) {
 	body, diags := parseBytes(src, p.path)
-	p.diags = diags
-	if body == nil {
+	p.diags, p.damage = essential(src, body, diags)
+	if _, isNative := body.(*hclsyntax.Body); !isNative && diags.HasErrors() {
 		return
 	}
 	blocks, diags := topLevel(body)

@@ -1,6 +1,7 @@
 package hclspec
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -238,6 +239,14 @@ func unknownRoot(root hcl.TraverseRoot) *hcl.Diagnostic {
 	if hint, ok := foreignRoots[root.Name]; ok {
 		return errorAt(root.SrcRange, "Invalid reference", "%s", hint)
 	}
-	return errorAt(root.SrcRange, "Unknown name", "Nothing is called %s here.%s A reference starts with %s; a text is written in quotes.",
-		root.Name, didYouMean(root.Name, roots), strings.Join(roots, ", "))
+	detail := fmt.Sprintf("Nothing is called %s here.", root.Name)
+	switch near := didYouMean(root.Name, roots); {
+	case near != "":
+		detail += near
+	case strings.ToUpper(root.Name) == root.Name && len(root.Name) > 1:
+		detail += fmt.Sprintf(" An environment variable is env.%s. In a text, $${ stands for ${ itself.", root.Name)
+	default:
+		detail += " A reference starts with " + strings.Join(roots, ", ") + "; a text is written in quotes."
+	}
+	return errorAt(root.SrcRange, "Unknown name", "%s", detail)
 }

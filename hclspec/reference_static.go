@@ -15,8 +15,12 @@ import (
 func StaticReferences(expr hcl.Expression) ([]*Reference, hcl.Diagnostics) {
 	elements, diags := hcl.ExprList(expr)
 	if diags.HasErrors() {
+		example := "source.http.app"
+		if ref, diag := staticReference(expr); diag == nil {
+			example = ref.Instance().String()
+		}
 		return nil, hcl.Diagnostics{errorAt(expr.Range(), "Not a list of references",
-			"A list of references is needed, such as [source.http.app]. It is read before anything is evaluated, so it cannot be computed.")}
+			"A list of references is needed, such as [%s]. It is read before anything is evaluated, so it cannot be computed.", example)}
 	}
 	var refs []*Reference
 	for _, e := range elements {

@@ -86,7 +86,7 @@ func (s *Spec) ValidationReferences(expr hcl.Expression) ([]*Reference, hcl.Diag
 	for _, r := range refs {
 		if r.Root != "var" && r.Root != "path" {
 			diags = append(diags, errorAt(r.Range, "Invalid reference in validation",
-				"A validation may refer to variables only. Check %s with a rule or a precondition.", r.Root))
+				"A validation may refer to variables only, and %s is none. Check it with a rule, a precondition or a check block.", written(r)))
 		} else if diag := s.Resolve(r); diag != nil {
 			diags = append(diags, diag)
 		}
@@ -109,4 +109,15 @@ func conditionMessage(c Condition, ctx *hcl.EvalContext) (string, hcl.Diagnostic
 		return fallback + ".", append(diags, errorAt(c.ErrorMessage.Range(), "Invalid error message", "An error message must be a known text."))
 	}
 	return text.AsString(), diags
+}
+
+// written is a reference as it is written, without what follows the address.
+func written(r *Reference) string {
+	switch {
+	case !r.Target.IsZero():
+		return r.Instance().String()
+	case r.Name != "":
+		return r.Root + "." + r.Name
+	}
+	return r.Root
 }

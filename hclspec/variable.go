@@ -2,6 +2,7 @@ package hclspec
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
@@ -67,6 +68,11 @@ func decodeAttribute[T any](attrs hcl.Attributes, name string, into *T) hcl.Diag
 	}
 	var p *T
 	diags := gohcl.DecodeExpression(attr.Expr, nil, &p)
+	for _, d := range diags {
+		if d.Summary == "Unsuitable value type" {
+			d.Detail = fmt.Sprintf("The attribute %q takes a constant %T.", name, *into)
+		}
+	}
 	if p != nil && !diags.HasErrors() {
 		*into = *p
 	}

@@ -257,9 +257,10 @@ func (a *attribute) evaluate(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) 
 			Expression: a.expr, EvalContext: ctx,
 		})
 	}
-	v, err := convert.Convert(v, a.Type)
+	given := v
+	v, err := convert.Convert(given, a.Type)
 	if err != nil {
-		return fail("Unsuitable value type", fmt.Sprintf("The attribute %q takes a %s: %s.", a.Name, a.TypeName(), err))
+		return fail("Unsuitable value type", fmt.Sprintf("The attribute %q takes a %s%s", a.Name, a.TypeName(), unsuitable(a.Type, given, err)))
 	}
 	if a.Required && v.IsKnown() && v.IsNull() {
 		return fail("Missing required value", fmt.Sprintf("The attribute %q is required and may not be null.", a.Name))
@@ -284,6 +285,31 @@ func (a *attribute) evaluate(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) 
 		v = v.Mark(mark.Sensitive)
 	}
 	return v, diags
+}
+
+// unsuitable ends a sentence about the type that is needed. The snippet beside it shows the value.
+func unsuitable(want cty.Type, v cty.Value, err error) string {
+	got := v.Type()
+	switch text := err.Error(); {
+	case want.IsListType() && got == cty.String:
+		return ", and this is a single text. A list stands in brackets, one element after the other: [\"a\", \"b\"]."
+	case strings.HasSuffix(text, " is required"):
+		return "."
+	case strings.Contains(text, " required, but have "):
+		return fmt.Sprintf(", and this is %s.", typeWord(got))
+	default:
+		return ": " + text + "."
+	}
+}
+
+func typeWord(ty cty.Type) string {
+	switch {
+	case ty.IsTupleType() || ty.IsListType():
+		return "a list"
+	case ty.IsObjectType():
+		return "an object"
+	}
+	return "a " + ty.FriendlyName()
 }
 
 func quotedList(words []string) string {

@@ -28,6 +28,19 @@ func (s Sources) name(file string) string {
 	return rel
 }
 
+// inText returns a text with the names of files in it as they are shown.
+func (s Sources) inText(text string) string {
+	if s.Base == "" || !strings.Contains(text, s.Base) {
+		return text
+	}
+	for file := range s.Files {
+		if short := s.name(file); short != file {
+			text = strings.ReplaceAll(text, file+":", short+":")
+		}
+	}
+	return text
+}
+
 // Console is the name of what is typed into the console.
 const Console = "<console>"
 

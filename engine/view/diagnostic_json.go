@@ -65,7 +65,7 @@ func diagnosticsJSON(diags hcl.Diagnostics, src Sources) []diagnosticJSON {
 }
 
 func diagnosticOf(d *hcl.Diagnostic, src Sources) diagnosticJSON {
-	out := diagnosticJSON{Severity: severity(d), Summary: d.Summary, Detail: d.Detail}
+	out := diagnosticJSON{Severity: severity(d), Summary: d.Summary, Detail: src.inText(d.Detail)}
 	if d.Subject != nil {
 		out.Range = &rangeJSON{src.name(d.Subject.Filename), pos(d.Subject.Start), pos(d.Subject.End)}
 	}

@@ -36,7 +36,7 @@ func (p *page) diagnostic(d *hcl.Diagnostic, src Sources) {
 		p.blank()
 	}
 	if d.Detail != "" {
-		p.text(0, d.Detail)
+		p.text(0, src.inText(d.Detail))
 		p.blank()
 	}
 }

@@ -1,0 +1,3 @@
+source "file" "app" {
+  path = "C:\config\app.json"
+}

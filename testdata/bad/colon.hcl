@@ -1,0 +1,3 @@
+source "file" "app" {
+  path: "app.json"
+}

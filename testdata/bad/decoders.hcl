@@ -1,0 +1,7 @@
+source "file" "app" {
+  path = "app.cfg"
+}
+source "http" "other" {
+  url    = "http://a/app"
+  decode = "jsno"
+}

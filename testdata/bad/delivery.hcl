@@ -1,0 +1,4 @@
+sink "file" "out" {
+  path    = "out.json"
+  content = delivery.id
+}

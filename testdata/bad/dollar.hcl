@@ -1,0 +1,3 @@
+sink "exec" "a" {
+  command = ["sh", "-c", "echo ${HOME} $PATH %{date}"]
+}

@@ -1,0 +1,5 @@
+locals {
+  home = env.HOME.x
+  none = env
+  name = env["A" + 1]
+}

@@ -1,0 +1,5 @@
+locals {
+  text = file("missing.txt")
+  out  = file("/etc/passwd")
+  tmpl = templatefile("missing.tmpl", {})
+}

@@ -1,0 +1,4 @@
+locals {
+  hosts = ["a", "b"]
+  text  = "%{ for h in local.hosts }${h} "
+}

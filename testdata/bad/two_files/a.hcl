@@ -1,0 +1,6 @@
+source "file" "app" {
+  path = "a.json"
+}
+locals {
+  name = local.nmae
+}

@@ -1,0 +1,7 @@
+source "file" "app" {
+  path = "b.json"
+}
+locals {
+  name = "x"
+  port = local.name.port
+}

@@ -1,0 +1,1 @@
+source "file" "app" { path = "app.json" decode = "json" }

@@ -1,0 +1,8 @@
+locals {
+  a = 1
+}
+
+/* The rest is for later.
+locals {
+  b = 2
+}

@@ -1,0 +1,4 @@
+locals {
+  name = "app
+  port = 80
+}

@@ -1,0 +1,4 @@
+source:
+  file:
+    app:
+      path: app.json
