@@ -60,20 +60,9 @@ func (p *program) surroundings(keyed func(string) string) map[string]string {
 		}
 		seen[a] = true
 		for _, r := range n.refs {
-			value, set := "", false
-			switch {
-			case r.Root == "env":
-				value, set = p.environ[r.Name]
-			case r.Root == "path" && r.Name == "cwd":
-				value, _ = os.Getwd()
-				set = true
-			default:
-				continue
-			}
-			name := r.Root + "." + r.Name
-			out[name] = ""
-			if set {
-				out[name] = keyed(decode.RawHash([]byte(value)))
+			if r.Root == "env" || r.Root == "path" && r.Name == "cwd" {
+				name := r.Root + "." + r.Name
+				out[name] = p.surrounding(name, keyed)
 			}
 		}
 		for _, on := range p.graph.Dependencies(a) {
@@ -86,6 +75,20 @@ func (p *program) surroundings(keyed func(string) string) map[string]string {
 		}
 	}
 	return out
+}
+
+// surrounding is the keyed hash of one of them, "" where it is not set.
+func (p *program) surrounding(name string, keyed func(string) string) string {
+	value, set := "", false
+	if variable, ok := strings.CutPrefix(name, "env."); ok {
+		value, set = p.environ[variable]
+	} else if dir, err := os.Getwd(); err == nil {
+		value, set = dir, true
+	}
+	if !set {
+		return ""
+	}
+	return keyed(decode.RawHash([]byte(value)))
 }
 
 // savedFiles are the looks at files that made the configuration.

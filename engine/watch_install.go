@@ -47,6 +47,7 @@ func (d *Daemon) install(keep func(old, now *node) bool) (ev Reloaded) {
 			case it == nil:
 				it = &sinkItem{addr: n.addr, node: n, state: StateWaiting}
 				d.sinks[n.addr] = it
+				d.keepForPlan(it)
 				d.recallTries(it)
 				ev.Added++
 				touched = append(touched, it)

@@ -179,14 +179,13 @@ func (d *Daemon) fits(s *plan.Saved) error {
 		return &PlanRefusal{Summary: "A daemon holds the state", Detail: "The plan destroys what the daemon keeps true. Stop it first."}
 	}
 	var moved []string
-	if p.Configuration != running.prog.hash() {
+	if p.Configuration != running.hash() {
 		if moved = movedFiles(s); len(moved) == 0 {
 			moved = append(moved, "the daemon runs another configuration, or other values of variables: it takes up edited files when they were quiet for two seconds (tidegate reload: now), --var and the environment when it starts")
 		}
 	} else {
-		now := running.prog.surroundings(d.store.Keyed)
-		for _, name := range slices.Sorted(maps.Keys(now)) {
-			if now[name] != s.Environment[name] {
+		for _, name := range slices.Sorted(maps.Keys(s.Environment)) {
+			if running.prog.surrounding(name, d.store.Keyed) != s.Environment[name] {
 				moved = append(moved, fmt.Sprintf("%s is another one for the daemon than it was for the plan", name))
 			}
 		}
@@ -260,6 +259,9 @@ func (d *Daemon) advanceSaved() {
 		if d.trouble != nil && !d.stopping {
 			return // nothing is touched that could not be accounted for
 		}
+		if (d.instances.busy || len(d.instances.stale) > 0) && !d.stopping {
+			return // what the plan accepted may make other instances, which it delivers to
+		}
 		for len(r.ready) > 0 {
 			next := r.ready[0]
 			r.ready = r.ready[1:]
@@ -268,6 +270,9 @@ func (d *Daemon) advanceSaved() {
 		if r.open == 0 {
 			r.result.Interrupted = d.stopping && r.result.Skipped > 0
 			d.carrying = nil
+			for a := range r.nodes {
+				d.release(r, a)
+			}
 			close(r.done)
 		}
 	}
@@ -353,7 +358,7 @@ func (d *Daemon) beginPlanned(r *savedRun, x *item) {
 	case d.stopping:
 		r.finish(x, stoppingReason, time.Time{})
 		return
-	case it == nil || it.plan != r || !equalNodes(it.node, r.nodes[c.Address]) || d.ledger.Sinks[c.Address] != r.rows[c.Address]:
+	case it == nil || it.plan != r || !it.removed && d.meansAnother(it, r) || it.removed != (c.Action == plan.Delete || c.Action == plan.Forget) || d.ledger.Sinks[c.Address] != r.rows[c.Address]:
 		r.given(x, "it was configured anew or put back meanwhile")
 		return
 	case pause != nil:
@@ -381,6 +386,23 @@ func (d *Daemon) beginPlanned(r *savedRun, x *item) {
 	}
 	d.nameKept(c.Delivery)
 	d.dispatch(it, &decision{change: c, redact: r.courier.redact})
+}
+
+// meansAnother reports whether the block of a sink is another one than when the plan was begun. It
+// may have been made anew since the data make other instances: then it means what the plan says.
+func (d *Daemon) meansAnother(it *sinkItem, r *savedRun) bool {
+	return !equalNodes(it.node, r.nodes[it.addr]) && d.engine.hash() != r.plan.Configuration
+}
+
+// keepForPlan keeps a sink that is new since the plan's acceptances for its delivery.
+func (d *Daemon) keepForPlan(it *sinkItem) {
+	r := d.carrying
+	if r == nil || r.stage != savedCarried {
+		return
+	}
+	if x := r.items[it.addr]; x != nil && x.start.IsZero() {
+		it.plan, r.nodes[it.addr] = r, it.node
+	}
 }
 
 // given leaves one delivery of a plan that is under way to the daemon.

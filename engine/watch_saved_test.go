@@ -487,3 +487,42 @@ sink "file" "app" {
 	close(hold)
 	d.awaitFile("app", "n = 1")
 }
+
+// A plan whose values make other instances delivers to them, and settles those that are gone.
+func TestWatchAppliesASavedPlanOfOtherInstances(t *testing.T) {
+	m := newModule(t, "main.hcl", `
+detector "hash" "slow" { interval = "1h" }
+source "file" "services" {
+  path      = "services.json"
+  detectors = [detector.hash.slow]
+}
+sink "file" "app" {
+  for_each   = source.file.services.value
+  path       = "out-${each.key}"
+  content    = "${file("greeting")} ${each.value}"
+  on_destroy = "delete"
+}
+sink "file" "index" {
+  path    = "index"
+  content = join(",", keys(sink.file.app))
+}
+`, "greeting", "hello", "services.json", `{"a":1,"b":2}`)
+	d := m.watch()
+	d.awaitFile("index", "a,b")
+	d.inStep()
+	m.write("services.json", `{"a":1,"c":3}`)
+	saved := m.savePlan()
+	m.write("services.json", `{"a":1,"b":2}`)
+	result, diags, err := d.applySaved(saved)
+	if err != nil || len(diags) > 0 || result != (engine.Result{Accepted: 1, Added: 1, Changed: 1, Destroyed: 1}) {
+		t.Fatalf("%+v %v\n%s", result, err, texts(diags))
+	}
+	m.wantFile("out-c", "hello 3")
+	m.wantFile("index", "a,c")
+	if exists(m.path("out-b")) {
+		t.Error("out-b is still there")
+	}
+	d.inStep()
+	m.write("services.json", `{"a":1,"c":3}`)
+	m.wantNoChanges()
+}

@@ -49,6 +49,17 @@ func TestMarkdownOfLittle(t *testing.T) {
 	}
 }
 
+// Paths below the directory are relative to it wherever a comment names them.
+func TestMarkdownNamesPathsFromTheDirectory(t *testing.T) {
+	c := *sampleSinks()[0]
+	c.Target = "/srv/shop/out/new.conf"
+	c.Reasons = []string{"first delivery to this target; what was delivered to /srv/shop/out/old.conf stays there, not /srv/shopping"}
+	got := planMarkdown(t, &plan.Plan{Dir: "/srv/shop", Sinks: []*plan.SinkChange{&c}}, nil, MarkdownOptions{})
+	if strings.Contains(got, "/srv/shop/") || !strings.Contains(got, "delivered to out/old.conf stays there, not /srv/shopping") {
+		t.Error(got)
+	}
+}
+
 // manyChanges is a plan of n updates, each with a content that changes.
 func manyChanges(n int) *plan.Plan {
 	p := &plan.Plan{FormatVersion: plan.FormatVersion, ToolVersion: "0.1.0", Time: day}

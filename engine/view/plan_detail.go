@@ -83,7 +83,7 @@ func (d *detail) source(c *plan.SourceChange) {
 		fmt.Fprintf(&d.b, "- version: %s to %s\n", mdCode(short(c.PreviousVersion)), mdCode(short(c.Version)))
 	}
 	if c.Reason != "" && !(c.Problem == plan.Rejected && findings(c.Checks)) {
-		d.fact("reason", c.Reason)
+		d.fact("reason", mentions(d.dir, c.Reason))
 	}
 	if c.Problem != plan.NoProblem {
 		d.say(standing(c.Standing))
@@ -94,7 +94,7 @@ func (d *detail) source(c *plan.SourceChange) {
 
 func (d *detail) sink(c *plan.SinkChange) {
 	for _, f := range sinkFacts(c) {
-		d.fact(f.name, below(d.dir, f.text))
+		d.fact(f.name, mentions(d.dir, below(d.dir, f.text)))
 	}
 	d.checks(namedChecks(c.Address.Type, c.Checks))
 	if c.FilledLater && len(c.Filled) == 0 {

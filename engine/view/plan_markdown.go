@@ -208,6 +208,14 @@ func below(dir, path string) string {
 	return path
 }
 
+// mentions returns a text in which the paths below a directory are relative to it.
+func mentions(dir, text string) string {
+	if dir == "" || dir == "/" {
+		return text
+	}
+	return strings.ReplaceAll(text, " "+dir+"/", " ")
+}
+
 // diagnostics writes errors and warnings as the text does.
 func (m *comment) diagnostics(diags hcl.Diagnostics, src Sources) string {
 	if len(diags) == 0 {
