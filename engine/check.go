@@ -222,7 +222,7 @@ func (p *program) checkConditions(n *node, vals values) hcl.Diagnostics {
 func (p *program) checkTriggers(n *node, vals values) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, t := range n.triggers {
-		if !t.target.IsZero() {
+		if !t.target.IsZero() || t.expr == nil {
 			continue
 		}
 		v, more := p.expression(n, t.expr, vals, nil)

@@ -67,7 +67,7 @@ type Engine struct {
 	opts      Options
 	spec      *hclspec.Spec
 	prog      *program
-	loaded    *program // as it was before any instances followed data; nil if none did
+	written   string // hash of prog before any instances followed data; "" if none did
 	statePath string
 	store     state.Store // nil until Lock
 	clock     func() time.Time
@@ -148,7 +148,7 @@ func load(opts Options, how loadOptions) (*Engine, hcl.Diagnostics) {
 		if diags.HasErrors() || more.HasErrors() || sameKeysets(keys, prog.keysets) {
 			break
 		}
-		prog, more = prog.with(keys)
+		prog, more = prog.with(keys, nil)
 	}
 	e.prog = prog
 	diags = append(diags, more...)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -32,17 +33,17 @@ func (p *program) follows() bool {
 
 // keysetOf is what a value of for_each says of which instances there are, over what the ledger
 // knows of. problem is what is wrong with it, "" for nothing; why is for what is not known.
-func (g *group) keysetOf(v cty.Value, ledger *state.Ledger, why string) (k keyset, problem string) {
-	stay := func(reason string) keyset { return keyset{keys: g.ledgerKeys(ledger), reason: reason} }
+func (g *group) keysetOf(v cty.Value, known func() remembered, why string) (k keyset, problem string) {
+	stay := func(reason string) keyset { return keyset{keys: g.remembered(known()), reason: reason} }
 	keys, empty, diag := keysOf(v, g.repeated)
 	switch {
 	case diag != nil:
 		return stay("its " + g.repeated.Word() + " is wrong"), diag.Detail
 	case keys == nil:
 		return stay(fmt.Sprintf("its %s is not known: %s", g.repeated.Word(), why)), ""
-	case empty && !g.allowsEmpty() && len(g.ledgerKeys(ledger)) > 0:
+	case empty && !g.allowsEmpty() && len(g.remembered(known())) > 0:
 		return stay("its " + g.repeated.Word() + " is empty all of a sudden"),
-			fmt.Sprintf("%s is empty, which would remove all %d instances. They stay as they are. If they are to go, set allow_empty = true on the block.", g.repeated.Word(), len(g.ledgerKeys(ledger)))
+			fmt.Sprintf("%s is empty, which would remove all %d instances. They stay as they are. If they are to go, set allow_empty = true on the block.", g.repeated.Word(), len(g.remembered(known())))
 	}
 	return keyset{keys: keys}, ""
 }
@@ -55,21 +56,81 @@ func (g *group) allowsEmpty() bool {
 	return !diags.HasErrors() && v.IsKnown() && !v.IsNull() && v.Type() == cty.Bool && v.True()
 }
 
-// ledgerKeys are the keys of the instances that the ledger knows, sorted.
-func (g *group) ledgerKeys(ledger *state.Ledger) []address.Key {
-	keys := map[address.Key]bool{}
-	note := func(a address.Address) {
-		if key, ok := g.keyIn(a); ok {
-			keys[key] = true
+// remembered are the instances that the ledger knows, by the block or the module call.
+type remembered map[address.Address]map[address.Key]bool
+
+// rememberedIn takes them out of a ledger.
+func rememberedIn(ledger *state.Ledger) remembered {
+	out := remembered{}
+	note := func(block address.Address, key address.Key) {
+		if key == address.NoKey {
+			return
+		}
+		if out[block] == nil {
+			out[block] = map[address.Key]bool{}
+		}
+		out[block][key] = true
+	}
+	paths := map[address.Module]bool{}
+	add := func(a address.Address) {
+		note(a.Block(), a.Key)
+		if a.Module == address.Root || paths[a.Module] {
+			return
+		}
+		paths[a.Module] = true
+		parent := address.Root
+		for _, step := range a.Module.Steps() {
+			note(address.Address{Module: parent, Type: address.ModuleCall, Name: step.Name}, step.Key)
+			parent = parent.Child(step.Name, step.Key)
 		}
 	}
 	for a := range ledger.Sources {
-		note(a)
+		add(a)
 	}
 	for a := range ledger.Sinks {
-		note(a)
+		add(a)
 	}
-	return slices.SortedFunc(maps.Keys(keys), address.Key.Compare)
+	return out
+}
+
+// remembered are the keys of the instances that the ledger knows, sorted.
+func (g *group) remembered(known remembered) []address.Key {
+	var keys []address.Key
+	for key := range known[g.block] {
+		if g.fits(key) {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, address.Key.Compare)
+	return keys
+}
+
+// remember gives blocks whose instances follow data those that the ledger knows, for whoever does
+// not look at the data, or did not yet.
+func (e *Engine) remember(ledger *state.Ledger) hcl.Diagnostics {
+	if !e.prog.follows() {
+		return nil
+	}
+	keys := maps.Clone(e.prog.keysets)
+	maps.DeleteFunc(keys, func(_ address.Address, k keyset) bool { return k.reason != "" })
+	prog, diags := e.prog.with(keys, rememberedIn(ledger))
+	if diags.HasErrors() {
+		return diags
+	}
+	e.goOver(prog)
+	return nil
+}
+
+// Remember gives blocks whose instances follow data those that the ledger knows, so that Graph shows
+// them. Where they cannot be made they are left out.
+func (e *Engine) Remember(ledger *state.Ledger) { _ = e.remember(ledger) }
+
+// goOver makes a program with other instances the engine's.
+func (e *Engine) goOver(prog *program) {
+	if e.written == "" {
+		e.written = e.prog.hash()
+	}
+	e.prog = prog
 }
 
 // keyIn returns by which instance of the group an address is there, if it is.
@@ -120,10 +181,13 @@ func sameKeysets(a, b map[address.Address]keyset) bool { return maps.EqualFunc(a
 
 // with makes the program that has the given instances of what follows data. Where they cannot be
 // made it returns what is wrong, and the caller goes on with p.
-func (p *program) with(keys map[address.Address]keyset) (*program, hcl.Diagnostics) {
+//
+// Instances may have repeated blocks of their own. Those that keys says nothing of, since they were
+// not there before, have the instances that the ledger knows.
+func (p *program) with(keys map[address.Address]keyset, known remembered) (*program, hcl.Diagnostics) {
 	p.digests() // it is the one before from now on
 	next, diags := compile(p.spec, p.opts, compileOptions{
-		validate: p.validate, whole: true, before: p, stored: p.files.Stored, find: p.files.Find, keys: keys,
+		validate: p.validate, whole: true, before: p, stored: p.files.Stored, find: p.files.Find, keys: keys, remembered: known,
 	})
 	if diags.HasErrors() {
 		next.forget()
@@ -137,15 +201,14 @@ func (p *program) with(keys map[address.Address]keyset) (*program, hcl.Diagnosti
 // expand looks at the expansions that were just evaluated, and goes over to the program that has
 // the instances they give. It reports whether there is another one.
 func (o *observer) expand(seen []*node) bool {
-	keys := maps.Clone(o.prog.keysets)
-	if keys == nil {
-		keys = map[address.Address]keyset{}
+	seen = slices.DeleteFunc(slices.Clone(seen), func(n *node) bool { return n.addr.Type != address.Expansion || !n.group.data })
+	if len(seen) == 0 {
+		return false
 	}
+	keys := maps.Clone(o.prog.keysets)
+	known := sync.OnceValue(func() remembered { return rememberedIn(o.ledger) })
 	for _, n := range seen {
-		if n.addr.Type != address.Expansion || !n.group.data {
-			continue
-		}
-		k, problem := n.group.keysetOf(o.values[n.addr], o.ledger, o.unknownReason(n))
+		k, problem := n.group.keysetOf(o.values[n.addr], known, o.unknownReason(n))
 		keys[n.group.block] = k
 		if problem != "" {
 			o.complain(n, "Instances stay as they are", fmt.Sprintf("%s: %s", n.group.block, problem))
@@ -159,33 +222,29 @@ func (o *observer) expand(seen []*node) bool {
 	if sameKeysets(keys, o.prog.keysets) {
 		return false
 	}
-	next, diags := o.prog.with(keys)
+	next, diags := o.prog.with(keys, known())
 	if diags.HasErrors() {
 		o.diags = append(o.diags, diags...)
 		for _, n := range seen {
-			if n.group != nil && n.group.data {
-				keys[n.group.block] = keyset{keys: n.group.ledgerKeys(o.ledger), reason: "its instances cannot be made"}
-			}
+			keys[n.group.block] = keyset{keys: n.group.remembered(known()), reason: "its instances cannot be made"}
 		}
-		if next, diags = o.prog.with(keys); diags.HasErrors() {
+		if next, diags = o.prog.with(keys, known()); diags.HasErrors() {
 			return false
 		}
 	}
 	e := o.engine
-	if e.loaded == nil {
-		e.loaded = e.prog
-	}
 	if e.prog == o.prog {
-		e.prog = next
+		e.goOver(next)
 	}
 	o.prog = next
+	o.reselect()
 	return true
 }
 
 // hash identifies the configuration, whatever instances follow from data.
 func (e *Engine) hash() string {
-	if e.loaded != nil {
-		return e.loaded.hash()
+	if e.written != "" {
+		return e.written
 	}
 	return e.prog.hash()
 }

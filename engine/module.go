@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -24,6 +25,7 @@ type module struct {
 	files     hclspec.FunctionOptions
 	functions map[string]function.Function
 	plain     map[string]function.Function // made when it is first needed
+	depends   []address.Address            // what depends_on of its call names, and of those around it
 }
 
 // argument is what a variable of a called module is declared by.
@@ -282,4 +284,99 @@ func (p *program) argumentValue(n *node, vals values) (cty.Value, hcl.Diagnostic
 		return cty.DynamicVal, diags
 	}
 	return v, diags
+}
+
+// connectCalls resolves depends_on of the module calls: it holds for all that a module declares, at
+// any depth.
+func (p *program) connectCalls() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	if len(p.modules) == 1 {
+		return nil
+	}
+	for _, path := range slices.SortedFunc(maps.Keys(p.modules), func(a, b address.Module) int { return len(a) - len(b) }) {
+		m := p.modules[path]
+		if m.parent == nil {
+			continue
+		}
+		m.depends = m.parent.depends
+		at := &node{addr: address.Address{Module: m.parent.path, Type: address.ModuleCall, Name: m.call.Name}, mod: m.parent, scope: m.parent, each: m.group, key: m.key}
+		for _, named := range m.call.DependsOn {
+			r := *named // each instance of the module has its own
+			if wrong := p.resolve(at, &r, scopeRules{whole: true}); wrong.HasErrors() {
+				diags = append(diags, wrong...)
+				continue
+			}
+			m.depends = append(slices.Clip(m.depends), r.Node)
+		}
+	}
+	return unique(diags)
+}
+
+// awaited lists what a node waits for since depends_on says so: its own, and that of the calls that
+// lead to its module. A module stands for all sinks in it, a repeated block for its instances.
+func (p *program) awaited(n *node) []address.Address {
+	if len(n.depends)+len(n.mod.depends) == 0 {
+		return nil
+	}
+	var out []address.Address
+	for _, list := range [][]address.Address{n.depends, n.mod.depends} {
+		for _, a := range list {
+			block := a.Grouped()
+			switch {
+			case a.Type != address.Instances:
+				out = append(out, a)
+			case block.Type == address.ModuleCall:
+				out = append(append(out, a), p.sinksWithin(block)...)
+			default:
+				out = append(append(out, a), p.groups[block].members()...)
+			}
+		}
+	}
+	return out
+}
+
+// sinksWithin lists the sinks of a module call, at any depth.
+func (p *program) sinksWithin(call address.Address) []address.Address {
+	if list, ok := p.within[call]; ok {
+		return list
+	}
+	var out []address.Address
+	prefix := string(call.Module.Child(call.Name, address.NoKey))
+	for _, n := range p.sorted {
+		if rest, ok := strings.CutPrefix(string(n.addr.Module), prefix); ok && n.addr.Type == address.Sink && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			out = append(out, n.addr)
+		}
+	}
+	if p.within == nil {
+		p.within = map[address.Address][]address.Address{}
+	}
+	p.within[call] = out
+	return out
+}
+
+// refused is the value of an output of a called module whose preconditions do not hold: nothing is
+// made of it.
+func (o *observer) refused(n *node, v cty.Value) (cty.Value, hcl.Diagnostics) {
+	if n.out == nil || n.mod.parent == nil {
+		return v, nil
+	}
+	var diags hcl.Diagnostics
+	for _, c := range n.out.Preconditions {
+		ok, message, wrong := o.condition(n, c.Condition, c.ErrorMessage, nil)
+		switch {
+		case wrong.HasErrors():
+			diags = append(diags, wrong...)
+		case !ok && message != unknownCondition:
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError, Summary: "Precondition of output failed", Subject: n.rng().Ptr(),
+				Detail: fmt.Sprintf("%s: %s", n.addr, message),
+			})
+		case !ok: // it depends on what is not known
+			v = cty.DynamicVal
+		}
+	}
+	if diags.HasErrors() {
+		return cty.DynamicVal, diags
+	}
+	return v, nil
 }

@@ -115,7 +115,9 @@ func (o *observer) run(ctx context.Context) {
 			continue
 		}
 		for _, n := range wave {
-			done[n.addr] = true
+			if o.isPart(n) { // what is not may become it, with an instance that needs it
+				done[n.addr] = true
+			}
 		}
 		if o.expand(rest) {
 			i = -1 // in another program; what was seen stays seen
@@ -222,7 +224,8 @@ func (o *observer) see(ctx context.Context, n *node) seen {
 		return seen{node: n, check: &check, diags: diags}
 	case n.computed():
 		v, diags := o.prog.valueNode(n, o.values)
-		return seen{node: n, value: v, diags: diags}
+		v, more := o.refused(n, v)
+		return seen{node: n, value: v, diags: append(diags, more...)}
 	}
 	return seen{node: n}
 }
@@ -256,6 +259,9 @@ func (o *observer) merge(ctx context.Context, s seen) {
 		o.checks = append(o.checks, *s.check)
 	case s.node.computed():
 		o.values[s.node.addr] = s.value
+		if s.node.out != nil && s.diags.HasErrors() {
+			o.reasons[s.node.addr] = outputReason(s.diags)
+		}
 		if s.node.isOutput() && !o.options.targetsOnly {
 			o.output(ctx, s.node, s.value)
 		}
@@ -439,9 +445,41 @@ func (o *observer) unknownReason(n *node) string {
 		}
 	}
 	if len(waits) == 0 {
+		waits = o.refusedOutputs(n)
+	}
+	if len(waits) == 0 {
 		return "a value it uses is not known"
 	}
 	return strings.Join(waits, "; ")
+}
+
+// refusedOutputs says which outputs of modules that a node uses have no value, and why.
+func (o *observer) refusedOutputs(n *node) []string {
+	var waits []string
+	var uses map[address.Address]struct{}
+	for a, why := range o.reasons {
+		if a.Type != address.Output {
+			continue
+		}
+		if uses == nil {
+			uses = o.prog.graph.Ancestors([]address.Address{n.addr})
+		}
+		if _, ok := uses[a]; ok {
+			waits = append(waits, fmt.Sprintf("%s has no value (%s)", a, why))
+		}
+	}
+	slices.Sort(waits)
+	return waits
+}
+
+// outputReason is why an output of a module has no value.
+func outputReason(diags hcl.Diagnostics) string {
+	for _, d := range diags {
+		if d.Severity == hcl.DiagError {
+			return strings.TrimSuffix(strings.ToLower(d.Summary[:1])+d.Summary[1:]+": "+d.Detail, ".")
+		}
+	}
+	return ""
 }
 
 // waitsOn returns the first of what a node waits for.

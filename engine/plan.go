@@ -57,6 +57,11 @@ func (e *Engine) noPlan(now time.Time, opts PlanOptions) *plan.Plan {
 
 // planOn plans on top of a ledger that may say more than the state.
 func (e *Engine) planOn(ctx context.Context, reader state.Reader, ledger *state.Ledger, now time.Time, opts PlanOptions) (*plan.Plan, hcl.Diagnostics) {
+	if opts.Destroy || len(opts.Targets)+len(opts.Excludes) > 0 {
+		if diags := e.remember(ledger); diags.HasErrors() {
+			return e.noPlan(now, opts), diags
+		}
+	}
 	selected, diags := selectFor(e.prog, ledger, opts)
 	if diags.HasErrors() {
 		return e.noPlan(now, opts), diags
@@ -70,6 +75,10 @@ func (e *Engine) planOn(ctx context.Context, reader state.Reader, ledger *state.
 		e.emit(PhaseStarted{Phase: Observing, Total: o.count(address.Source)})
 	}
 	o.run(ctx)
+	selected = o.selected
+	if diags := selected.unmatched(); len(diags) > 0 {
+		return e.noPlan(now, opts), unique(append(o.diags, diags...))
+	}
 	for _, r := range o.removals(ctx) {
 		o.compute.Removed(r)
 	}

@@ -21,28 +21,30 @@ import (
 // program is a configuration made ready to be evaluated: every block taken apart by its
 // kind's schema, every reference resolved, the graph ordered. It is not changed afterwards.
 type program struct {
-	spec      *hclspec.Spec
-	opts      Options
-	validate  bool // the surroundings are unknown
-	nodes     map[address.Address]*node
-	sorted    []*node // by address
-	graph     *graph.Graph[address.Address]
-	waves     [][]*node
-	files     hclspec.FunctionOptions // without OnRead
-	functions map[string]function.Function
-	variables map[string]cty.Value // of the root module
-	environ   map[string]string
-	root      *module
-	modules   map[address.Module]*module
-	byDir     map[string]map[string]function.Function // of called modules
-	groups    map[address.Address]*group              // repeated blocks and module calls
-	keysets   map[address.Address]keyset              // of those that follow data
-	compiled  map[*hclspec.Block]*providers.Block     // of those that more nodes may be made of
-	earlier   map[address.Address]cty.Value           // what was evaluated early, while it is made
-	reads     *fileReads                              // of what belongs to no node: validations, settings, the console
-	readers   []*node                                 // the nodes that read files, by address
-	warned    map[address.Address]hcl.Diagnostics     // what checking a node said, beside errors
-	sound     bool                                    // it has no errors
+	spec       *hclspec.Spec
+	opts       Options
+	validate   bool // the surroundings are unknown
+	nodes      map[address.Address]*node
+	sorted     []*node // by address
+	graph      *graph.Graph[address.Address]
+	waves      [][]*node
+	files      hclspec.FunctionOptions // without OnRead
+	functions  map[string]function.Function
+	variables  map[string]cty.Value // of the root module
+	environ    map[string]string
+	root       *module
+	modules    map[address.Module]*module
+	byDir      map[string]map[string]function.Function // of called modules
+	groups     map[address.Address]*group              // repeated blocks and module calls
+	keysets    map[address.Address]keyset              // of those that follow data
+	compiled   map[*hclspec.Block]*providers.Block     // of those that more nodes may be made of
+	within     map[address.Address][]address.Address   // sinks of module calls that are waited for
+	earlier    map[address.Address]cty.Value           // what was evaluated early, while it is made
+	remembered remembered                              // what the ledger knows of instances, while it is made
+	reads      *fileReads                              // of what belongs to no node: validations, settings, the console
+	readers    []*node                                 // the nodes that read files, by address
+	warned     map[address.Address]hcl.Diagnostics     // what checking a node said, beside errors
+	sound      bool                                    // it has no errors
 
 	settings map[plainSettings]*providers.SourceSettings // of sources that share them, after slim
 	lists    map[address.Address][]address.Address       // of one detector, shared likewise
@@ -72,6 +74,7 @@ type node struct {
 
 	detectors, rules, limits, depends []address.Address
 	triggers                          []trigger
+	members                           []address.Address // repeated blocks of which what is above depends on the instances that there are
 	usesDelivery                      bool
 	sinks                             []address.Address // nearest sinks it depends on
 	sources                           []address.Address // all sources it depends on
@@ -166,11 +169,13 @@ func (n *node) find(expr hcl.Expression) expression {
 // refsOf returns what an expression of the node refers to.
 func (n *node) refsOf(expr hcl.Expression) []*hclspec.Reference { return n.find(expr).refs }
 
-// trigger is one entry of a sink's triggers.
+// trigger is one entry of a sink's triggers, or one instance of a block that is. Before those is an
+// entry that only says that all instances of the block are triggers.
 type trigger struct {
 	name   string
-	expr   hcl.Expression
+	expr   hcl.Expression  // nil for a block
 	target address.Address // a sink or source named as a whole, else zero
+	block  string          // of which target is an instance, where all of them are triggers
 }
 
 // compileOptions say how a program is made.
@@ -183,6 +188,8 @@ type compileOptions struct {
 	stored hclspec.Stored // read by functions and rules instead of the disk; nil for the disk
 	find   func(hclspec.Read) (hclspec.Found, bool)
 	keys   map[address.Address]keyset // of the blocks whose instances follow data
+	// remembered are the instances that the ledger knows: those of a block that keys says nothing of.
+	remembered remembered
 }
 
 // compile makes a program.
@@ -193,7 +200,7 @@ func compile(spec *hclspec.Spec, opts Options, c compileOptions) (*program, hcl.
 		files:   hclspec.FunctionOptions{ModuleDir: spec.Dir, ReadPaths: spec.Settings.PathsRead, Stored: c.stored, Find: c.find},
 		warned:  map[address.Address]hcl.Diagnostics{},
 		modules: map[address.Module]*module{}, byDir: map[string]map[string]function.Function{},
-		groups: map[address.Address]*group{}, keysets: c.keys,
+		groups: map[address.Address]*group{}, keysets: maps.Clone(c.keys), remembered: c.remembered,
 		compiled: map[*hclspec.Block]*providers.Block{}, earlier: map[address.Address]cty.Value{},
 	}
 	for _, entry := range opts.Environ {
@@ -204,11 +211,14 @@ func compile(spec *hclspec.Spec, opts Options, c compileOptions) (*program, hcl.
 	if c.before != nil {
 		p.before, p.found = c.before, map[hclspec.Read]hclspec.Found{}
 		p.settings, p.lists = c.before.settings, c.before.lists
+		p.takeApart(c.before)
 	}
 	p.root = p.rootModule()
 	p.functions = p.root.functions
 	diags := p.inputs(c.whole)
 	diags = append(diags, p.declare()...)
+	p.remembered = nil
+	maps.DeleteFunc(p.keysets, func(block address.Address, _ keyset) bool { return p.groups[block] == nil || !p.groups[block].data })
 	diags = append(diags, p.connect()...)
 	diags = append(diags, p.order()...)
 	diags = append(diags, p.mover().check()...)
@@ -282,9 +292,6 @@ func (p *program) declareInstance(m *module, b *hclspec.Block, kind *providers.K
 	n := p.add(a, b, m)
 	n.each, n.key = g, a.Key
 	if !n.fresh {
-		if n.each != nil || m.parent != nil {
-			p.compiled[b] = p.before.compiled[b]
-		}
 		return nil
 	}
 	block, diags := p.takenApart(m, b, kind)
@@ -297,10 +304,6 @@ func (p *program) takenApart(m *module, b *hclspec.Block, kind *providers.Kind) 
 	if block := p.compiled[b]; block != nil {
 		return block, nil
 	}
-	if p.before != nil && p.before.compiled[b] != nil {
-		p.compiled[b] = p.before.compiled[b]
-		return p.compiled[b], nil
-	}
 	block, diags := kind.Compile(b.Body, &b.DefRange)
 	// The block has taken what it needs; the syntax tree around it would be kept twice.
 	b.Body = nil
@@ -308,6 +311,26 @@ func (p *program) takenApart(m *module, b *hclspec.Block, kind *providers.Kind) 
 		p.compiled[b] = block
 	}
 	return block, diags
+}
+
+// takeApart takes over what blocks were taken apart into, also of those that have no instance at the
+// moment: their syntax trees were let go of.
+func (p *program) takeApart(before *program) {
+	if before.spec == p.spec {
+		p.compiled = maps.Clone(before.compiled)
+		return
+	}
+	for _, dir := range p.spec.Directories() {
+		spec := p.spec.Child(dir)
+		if spec == nil {
+			spec = p.spec
+		}
+		for _, b := range spec.Blocks {
+			if block := before.compiled[b]; block != nil {
+				p.compiled[b] = block
+			}
+		}
+	}
 }
 
 func (p *program) unknownKind(b *hclspec.Block) *hcl.Diagnostic {
@@ -324,14 +347,15 @@ func words(typ string) string { return strings.ReplaceAll(typ, "_", " ") }
 
 // connect resolves every reference and makes the edges.
 func (p *program) connect() hcl.Diagnostics {
-	var diags hcl.Diagnostics
+	diags := p.connectCalls()
 	for _, n := range p.sorted {
 		switch {
 		case n.fresh:
 			diags = append(diags, p.connectNode(n)...)
 			p.link(n)
-		case !p.link(n):
-			// Something is gone that it refers to: resolving again says what is wrong.
+		case slices.ContainsFunc(n.members, p.otherKeys) || !p.link(n):
+			// Something is gone that it refers to: resolving again says what is wrong. Or there
+			// are more instances of what it refers to.
 			n.unlink()
 			diags = append(diags, p.connectNode(n)...)
 			p.link(n)
@@ -367,6 +391,13 @@ func (p *program) link(n *node) bool {
 				p.graph.Link(n.place, target.place)
 			} else {
 				all = false
+			}
+		}
+	}
+	if n.block != nil || n.out != nil {
+		for _, a := range p.awaited(n) {
+			if target := p.nodes[a]; target != nil && target != n {
+				p.graph.Link(n.place, target.place)
 			}
 		}
 	}
@@ -557,6 +588,7 @@ func (p *program) references(n *node, name string, expr hcl.Expression) hcl.Diag
 		nodes := []address.Address{r.Node}
 		if g := p.groups[r.Node.Grouped()]; want != "" && g != nil && r.Node.Type == address.Instances {
 			nodes = g.members() // all of them
+			n.members = append(n.members, g.block)
 		}
 		switch name {
 		case "detectors":
@@ -595,12 +627,17 @@ func (p *program) triggers(n *node, expr hcl.Expression, collect func(hcl.Expres
 		if p.resolve(n, refs[0], scopeRules{whole: true}).HasErrors() {
 			continue // that was said
 		}
-		targets := []address.Address{refs[0].Node}
-		if g := p.groups[refs[0].Node.Grouped()]; g != nil && refs[0].Node.Type == address.Instances {
-			targets = g.members()
-		}
-		for _, a := range targets {
+		g := p.groups[refs[0].Node.Grouped()]
+		if g == nil || refs[0].Node.Type != address.Instances {
+			a := refs[0].Node
 			n.triggers = append(n.triggers, trigger{name: a.String(), expr: item, target: a})
+			continue
+		}
+		block := g.block.String()
+		n.triggers = append(n.triggers, trigger{name: block})
+		n.members = append(n.members, g.block)
+		for _, a := range g.members() {
+			n.triggers = append(n.triggers, trigger{name: a.String(), expr: item, target: a, block: block})
 		}
 	}
 	return nil

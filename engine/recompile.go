@@ -103,7 +103,7 @@ func (p *program) sort() {
 // unlink forgets what references were resolved to.
 func (n *node) unlink() {
 	n.refs, n.exprs, n.triggers = nil, nil, nil
-	n.detectors, n.rules, n.limits, n.depends = nil, nil, nil, nil
+	n.detectors, n.rules, n.limits, n.depends, n.members = nil, nil, nil, nil, nil
 	n.usesDelivery, n.fresh = false, true
 }
 
@@ -160,6 +160,12 @@ func (p *program) regrouped(n *node) bool {
 		return true
 	}
 	return n.addr.Type == address.Instances && !slices.Equal(old.keys, n.group.keys)
+}
+
+// otherKeys reports whether a repeated block has other instances than before.
+func (p *program) otherKeys(block address.Address) bool {
+	old, now := p.before.groups[block], p.groups[block]
+	return old == nil || now == nil || !slices.Equal(old.keys, now.keys)
 }
 
 // uncheck forgets what the check found.

@@ -14,5 +14,5 @@ import (
 // Only the state and the clock are other ones: sources are asked and sinks written as ever,
 // unless the kinds of the registry are stand-ins.
 func (e *Engine) Rehearse(store state.Store, now func() time.Time) *Engine {
-	return &Engine{opts: e.opts, spec: e.spec, prog: e.prog, statePath: e.statePath, store: store, clock: now}
+	return &Engine{opts: e.opts, spec: e.spec, prog: e.prog, written: e.written, statePath: e.statePath, store: store, clock: now}
 }

@@ -129,6 +129,9 @@ func (w *configWatch) load(replies []chan error) {
 	next := &candidateConfig{start: time.Now(), replies: replies, done: make(chan struct{})}
 	before := w.look()
 	next.engine, next.diags, next.document = w.d.readAgain(w.engine)
+	if !next.diags.HasErrors() {
+		next.diags = append(next.diags, w.recallInstances(next.engine)...)
+	}
 	if after := w.look(); !after.equal(before) && replies == nil {
 		w.seen, w.changed = after, time.Now() // it changed meanwhile, and is not quiet
 		return

@@ -144,7 +144,7 @@ func (o *observer) wanted(n *node, ev *evaluated, r *rendered) {
 
 // awaited makes a sink wait for the sources that it names without using their values.
 func (o *observer) awaited(n *node, r *rendered) {
-	names := slices.Clone(n.depends)
+	names := slices.Clone(o.prog.awaited(n))
 	for _, t := range n.triggers {
 		names = append(names, t.target)
 	}
@@ -232,7 +232,12 @@ func (o *observer) causes(n *node, r *rendered) {
 // fire evaluates the triggers of a sink.
 func (o *observer) fire(n *node, r *rendered) {
 	for _, t := range n.triggers {
-		out := plan.Trigger{Name: t.name}
+		out := plan.Trigger{Name: t.name, Block: t.block}
+		if t.expr == nil {
+			out.Token = "instances"
+			r.Triggers = append(r.Triggers, out)
+			continue
+		}
 		switch t.target.Type {
 		case address.Sink:
 			out.Sink = t.target

@@ -79,11 +79,15 @@ func (p *program) repeat(block address.Address, r *hclspec.Repetition, scope *mo
 	if block.Type == address.Detector || block.Type == address.RateLimit {
 		g.fixed = true
 	}
-	if k, ok := p.keysets[block]; ok {
-		g.keys, g.reason = k.keys, k.reason
-	} else {
-		g.reason = "its " + r.Word() + " is not known yet"
+	k, ok := p.keysets[block]
+	if !ok {
+		k = keyset{keys: g.remembered(p.remembered), reason: "its " + r.Word() + " is not known yet"}
+		if p.keysets == nil {
+			p.keysets = map[address.Address]keyset{}
+		}
+		p.keysets[block] = k
 	}
+	g.keys, g.reason = k.keys, k.reason
 	return g
 }
 
@@ -348,6 +352,7 @@ func (p *program) resolve(n *node, r *hclspec.Reference, rules scopeRules) hcl.D
 		r.Node = block.Instances()
 		return nil
 	case !g.has(r.Key) && (g.data || g.reason != ""):
+		n.members = append(n.members, block)
 		r.Node = block.Instances() // it may come, and is not known until then
 		return nil
 	case !g.has(r.Key):

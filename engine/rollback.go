@@ -38,6 +38,9 @@ func (e *Engine) PlanRollback(ctx context.Context, a address.Address, to int64) 
 	if err != nil {
 		return refuse(err)
 	}
+	if diags := e.remember(ledger); diags.HasErrors() {
+		return e.noPlan(now, PlanOptions{}), diags
+	}
 	if n := e.prog.nodes[a]; n == nil || a.Type != address.Sink {
 		return refuse(fmt.Errorf("the configuration has no sink %s; only what is declared can be rolled back", a))
 	}

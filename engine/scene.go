@@ -74,7 +74,7 @@ func (s *scene) prepareValue(ctx context.Context, a address.Address) {
 	case n == nil:
 	case a.Type == address.Source:
 		s.values[a] = s.standing(ctx, n)
-	case n.constant != cty.NilVal:
+	case n.constant != cty.NilVal && (n.out == nil || len(n.out.Preconditions) == 0):
 		s.values[a] = n.constant
 	case n.computed():
 		s.prepare(ctx, n.refs)
@@ -83,7 +83,11 @@ func (s *scene) prepareValue(ctx context.Context, a address.Address) {
 				s.prepareValue(ctx, s.prog.sorted[place].addr)
 			}
 		}
-		s.values[a], _ = s.prog.valueNode(n, s.values)
+		v, _ := s.prog.valueNode(n, s.values)
+		v, diags := s.refused(n, v)
+		if s.values[a] = v; diags.HasErrors() {
+			s.reasons[a] = outputReason(diags)
+		}
 	}
 }
 

@@ -20,12 +20,14 @@ type selector struct {
 	options PlanOptions
 	all     []address.Address // of sources, sinks and outputs, sorted
 	in      map[address.Address]struct{}
+	open    hcl.Diagnostics // patterns that match nothing so far, and may match an instance that is to come
 }
 
 // selectFor carries out the targets and excludes of a plan; nil selects everything. What a
 // target needs is selected with it, and what needs an excluded one is left out with it. Where
 // everything is destroyed it is the other way round, since there what is needed goes last. A
-// pattern that matches nothing is an error.
+// pattern that matches nothing is an error, unless it may match an instance that follows data: then
+// what says which ones there are is selected, and reselect says more once that was looked at.
 func selectFor(prog *program, ledger *state.Ledger, options PlanOptions) (*selector, hcl.Diagnostics) {
 	if len(options.Targets)+len(options.Excludes) == 0 {
 		return nil, nil
@@ -37,6 +39,7 @@ func selectFor(prog *program, ledger *state.Ledger, options PlanOptions) (*selec
 	if diags = append(diags, more...); diags.HasErrors() {
 		return nil, diags
 	}
+	targets = append(targets, s.expansions(options.Targets)...)
 	follow, leave := prog.graph.Ancestors, prog.graph.Affected
 	if options.Destroy {
 		follow, leave = leave, follow
@@ -56,7 +59,7 @@ func selectFor(prog *program, ledger *state.Ledger, options PlanOptions) (*selec
 	for _, a := range excluded {
 		delete(s.in, a)
 	}
-	if !slices.ContainsFunc(s.all, s.has) && len(s.all) > 0 {
+	if !slices.ContainsFunc(s.all, s.has) && len(s.all) > 0 && len(s.open) == 0 {
 		return nil, hcl.Diagnostics{{
 			Severity: hcl.DiagError, Summary: "Nothing is left",
 			Detail: "--exclude leaves out all that there is, or that --target selects: what is excluded takes along what needs it.",
@@ -131,13 +134,53 @@ func (s *selector) matching(flag string, patterns []string) ([]address.Address, 
 			}
 		}
 		if len(out) == before {
-			diags = append(diags, &hcl.Diagnostic{
+			nothing := &hcl.Diagnostic{
 				Severity: hcl.DiagError, Summary: "Nothing matches",
 				Detail: fmt.Sprintf("%s %q matches no source, sink or output. %s", flag, pattern, s.hint(pattern)),
-			})
+			}
+			if len(s.expansions([]string{pattern})) > 0 {
+				s.open = append(s.open, nothing)
+			} else {
+				diags = append(diags, nothing)
+			}
 		}
 	}
 	return out, diags
+}
+
+// expansions returns what says which instances there are, of the blocks that follow data and whose
+// instances some patterns may match.
+func (s *selector) expansions(patterns []string) []address.Address {
+	if s.options.Destroy {
+		return nil
+	}
+	var out []address.Address
+	for block, g := range s.prog.groups {
+		if g.data && slices.ContainsFunc(patterns, func(p string) bool { return address.MayMatch(p, block) }) {
+			out = append(out, g.expansion.addr)
+		}
+	}
+	return out
+}
+
+// reselect selects again, for a program with other instances.
+func (o *observer) reselect() {
+	if o.selected == nil {
+		return
+	}
+	selected, diags := selectFor(o.prog, o.ledger, o.options)
+	if o.diags = append(o.diags, diags...); diags.HasErrors() {
+		return
+	}
+	o.selected, o.affected = selected, selected.affected()
+}
+
+// unmatched are the patterns that matched nothing after all.
+func (s *selector) unmatched() hcl.Diagnostics {
+	if s == nil {
+		return nil
+	}
+	return s.open
 }
 
 func (s *selector) hint(pattern string) string {

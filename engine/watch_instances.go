@@ -2,14 +2,13 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"maps"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
-	"tidegate/engine/state"
 	"tidegate/hclspec/address"
 )
 
@@ -33,6 +32,8 @@ type otherInstances struct {
 	keys map[address.Address]keyset
 	// stay is what to fall back to where such instances cannot be made: those that there are.
 	stay map[address.Address]keyset
+	// known are the instances of the ledger, for repeated blocks within those that are new.
+	known remembered
 }
 
 // installInstances has every block whose instances follow data evaluated anew.
@@ -84,34 +85,30 @@ func (d *Daemon) findInstances() {
 		}
 		d.post(func() {
 			next := otherInstances{keys: maps.Clone(d.engine.prog.keysets), stay: map[address.Address]keyset{}}
-			if next.keys == nil {
-				next.keys = map[address.Address]keyset{}
-			}
+			known := sync.OnceValue(func() remembered { return rememberedIn(d.ledger) })
 			for _, j := range jobs {
 				block := j.group.block
 				if d.engine.prog.groups[block] != j.group {
 					d.instances.stale[block] = true // of a configuration that was reloaded meanwhile
 					continue
 				}
-				k, problem := j.group.keysetOf(j.value, d.ledger, j.why)
+				k, problem := j.group.keysetOf(j.value, known, j.why)
 				if before, ok := d.engine.prog.keysets[block]; problem != "" && !(ok && before.equal(k)) {
 					d.engine.emit(InstancesChanged{Block: block, Err: problem})
 				}
 				next.keys[block] = k
-				next.stay[block] = keyset{keys: j.group.ledgerKeys(d.ledger)}
 			}
-			d.askInstances(next)
+			if sameKeysets(next.keys, d.engine.prog.keysets) {
+				d.instancesSettled()
+				return
+			}
+			next.known = known()
+			for _, j := range jobs {
+				next.stay[j.group.block] = keyset{keys: j.group.remembered(next.known)}
+			}
+			d.others <- next // there is never a second one: busy is set
 		})
 	})
-}
-
-// askInstances has the program made that has other instances, if they are others.
-func (d *Daemon) askInstances(next otherInstances) {
-	if sameKeysets(next.keys, d.engine.prog.keysets) {
-		d.instancesSettled()
-		return
-	}
-	d.others <- next // there is never a second one: busy is set
 }
 
 // instancesSettled lets the sinks go on that waited for it.
@@ -143,24 +140,21 @@ func (s *scene) expansionValue(ctx context.Context, n *node) (v cty.Value) {
 func (w *configWatch) others(next otherInstances) {
 	c := &candidateConfig{start: time.Now(), instances: true, done: make(chan struct{})}
 	before := w.engine
-	prog, diags := before.prog.with(next.keys)
+	prog, diags := before.prog.with(next.keys, next.known)
 	if diags.HasErrors() {
 		c.diags = diags
 		for block, k := range next.stay {
 			k.reason = "its instances cannot be made: " + placed(diags)
 			next.keys[block] = k
 		}
-		if prog, diags = before.prog.with(next.keys); diags.HasErrors() {
+		if prog, diags = before.prog.with(next.keys, next.known); diags.HasErrors() {
 			prog = before.prog
 		}
 	}
 	if prog != before.prog {
 		prog.slim()
-		loaded := before.loaded
-		if loaded == nil {
-			loaded = before.prog
-		}
-		c.engine = &Engine{opts: before.opts, spec: before.spec, prog: prog, loaded: loaded, statePath: before.statePath, clock: before.clock}
+		c.engine = &Engine{opts: before.opts, spec: before.spec, prog: before.prog, written: before.written, statePath: before.statePath, clock: before.clock}
+		c.engine.goOver(prog)
 		w.engine = c.engine
 	}
 	select {
@@ -218,34 +212,37 @@ func (p *program) vanished(a address.Address) bool {
 	return false
 }
 
-// rememberInstances gives what follows data the instances that the ledger knows.
+// rememberInstances is remember for a daemon that starts. It runs without them where they cannot be
+// made, and finds out about them.
 func (d *Daemon) rememberInstances() hcl.Diagnostics {
-	e := d.engine
-	if !e.prog.follows() {
-		return nil
+	diags := d.engine.remember(d.ledger)
+	for _, diag := range diags {
+		diag.Severity = hcl.DiagWarning
 	}
-	prog, diags := e.prog.with(e.prog.rememberedKeysets(d.ledger))
-	if diags.HasErrors() {
-		for _, diag := range diags {
-			diag.Severity = hcl.DiagWarning // it runs without them, and finds out about them
-		}
-		return diags
-	}
-	e.loaded, e.prog = e.prog, prog
-	return nil
+	return diags
 }
 
-// rememberedKeysets are the instances that a daemon starts with: those that the ledger knows.
-func (p *program) rememberedKeysets(ledger *state.Ledger) map[address.Address]keyset {
-	out := maps.Clone(p.keysets)
-	for block, g := range p.groups {
-		if !g.data {
-			continue
-		}
-		if out == nil {
-			out = map[address.Address]keyset{}
-		}
-		out[block] = keyset{keys: g.ledgerKeys(ledger), reason: fmt.Sprintf("its %s is not known yet", g.repeated.Word())}
+// recallInstances gives the blocks of a configuration that was read again, and whose instances did
+// not follow data before, those that the ledger knows: else they would be taken for removed ones
+// until the data was looked at.
+func (w *configWatch) recallInstances(e *Engine) hcl.Diagnostics {
+	keys := maps.Clone(e.prog.keysets)
+	maps.DeleteFunc(keys, func(block address.Address, k keyset) bool {
+		_, before := w.engine.prog.keysets[block]
+		return !before && k.reason != ""
+	})
+	if len(keys) == len(e.prog.keysets) {
+		return nil
 	}
-	return out
+	var known remembered
+	if stopped := w.d.call(w.ctx, func() { known = rememberedIn(w.d.ledger) }); stopped != nil {
+		return nil
+	}
+	prog, diags := e.prog.with(keys, known)
+	if diags.HasErrors() {
+		return diags
+	}
+	prog.slim()
+	e.goOver(prog)
+	return nil
 }

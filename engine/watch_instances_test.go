@@ -91,3 +91,92 @@ module "service" {
 	})
 	m.wantFile("conf-web", "web")
 }
+
+// Instances within instances are those of the ledger when a daemon starts, and when a configuration
+// that is read again lets them follow data: nothing of theirs is forgotten or run again.
+func TestWatchInstancesAreRememberedAtAnyDepth(t *testing.T) {
+	const team = `
+variable "name" {}
+variable "services" {}
+sink "exec" "run" {
+  for_each = var.services
+  command  = ["sh", "-c", "echo '${var.name}-${each.key}' >> '${path.root}/runs'"]
+}
+`
+	call := func(each string) string {
+		return `
+source "file" "teams" { path = "teams.json" }
+module "team" {
+  source   = "./team"
+  for_each = ` + each + `
+  name     = each.key
+  services = each.value
+}
+sink "file" "done" {
+  path    = "done"
+  content = source.file.teams.text
+}
+`
+	}
+	m := newModule(t, "main.hcl", call(`{ red = { a = 1 }, blue = { b = 1, c = 1 } }`), "team/main.hcl", team, "teams.json", `{"red":{"a":1},"blue":{"b":1,"c":1}}`)
+	noApproval := func(_ *engine.Options, w *engine.WatchOptions) { w.ConfigInterval = 10 * time.Millisecond }
+	d := m.watch(noApproval)
+	d.await("all have run", func() bool { return len(m.lines("runs")) == 3 })
+	settled := func(keys int) {
+		t.Helper()
+		d.await("all are in step", func() bool {
+			s, err := d.Status(t.Context())
+			if err != nil || len(s.Sinks) != keys+1 || !s.Ready {
+				return false
+			}
+			for _, sink := range s.Sinks {
+				if sink.State != engine.StateOK {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	settled(3)
+	m.write("main.hcl", call("source.file.teams.value"))
+	d.await("the configuration is taken up", func() bool {
+		s, err := d.Status(t.Context())
+		return err == nil && s.Reload.Count > 0 && s.Reload.Error == ""
+	})
+	settled(3)
+	d.halt()
+	d = m.watch(noApproval)
+	settled(3)
+	m.replace("teams.json", `{"red":{"a":1},"blue":{"b":1,"d":1},"green":{"e":1}}`)
+	d.awaitFile("done", `{"red":{"a":1},"blue":{"b":1,"d":1},"green":{"e":1}}`)
+	d.await("the new ones have run", func() bool { return len(m.lines("runs")) == 5 })
+	settled(4)
+	if got := strings.Join(m.lines("runs")[3:], " "); !strings.Contains(got, "blue-d") || !strings.Contains(got, "green-e") {
+		t.Errorf("what ran was %s", got)
+	}
+}
+
+// A write of one instance fires a trigger of all of them once, that of one that comes included.
+func TestWatchInstancesTrigger(t *testing.T) {
+	m := newModule(t, "main.hcl", followers+`
+sink "exec" "reload" {
+  command  = ["sh", "-c", "cat index out-*.json > seen.tmp; echo >> seen.tmp; cat seen.tmp >> seen"]
+  triggers = [sink.file.app, sink.file.index]
+}
+`)
+	m.replace("services.json", `{"a":1,"b":2}`)
+	d := m.watch()
+	d.awaitFile("seen", "a,b12\n")
+	want := []string{"a,b12"}
+	for _, step := range [][2]string{
+		{`{"a":1,"b":3}`, "a,b13"}, {`{"a":1,"b":3,"c":4}`, "a,b,c134"}, {`{"a":1,"b":3,"c":5}`, "a,b,c135"}, {`{"a":6,"c":5}`, "a,c65"},
+	} {
+		m.replace("services.json", step[0])
+		want = append(want, step[1])
+		d.await("the program has run for "+step[1], func() bool { return len(m.lines("seen")) >= len(want) })
+	}
+	d.halt()
+	if got := m.lines("seen"); strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("it saw %q, want %q", got, want)
+	}
+}

@@ -62,13 +62,16 @@ func (a *app) graph(cmd *cobra.Command, f *configFlags, format, dir string) erro
 	if diags.HasErrors() {
 		return a.fail(diags, e.Files(), f.json)
 	}
-	g := view.Graph{Graph: e.Graph()}
+	var g view.Graph
 	if err := ledgerStates(cmd.Context(), e, &g); err != nil {
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagWarning, Summary: "The graph has no states", Detail: sentence(err.Error()),
 		})
 	}
 	a.report(diags, e.Files())
+	if g.Graph == nil {
+		g.Graph = e.Graph()
+	}
 	return graphFormats[format](a.Stdout, g)
 }
 
@@ -84,6 +87,8 @@ func ledgerStates(ctx context.Context, e *engine.Engine, g *view.Graph) error {
 	if err != nil {
 		return err
 	}
+	e.Remember(ledger)
+	g.Graph = e.Graph()
 	g.States, g.AsOf = engine.LedgerStates(g.Nodes(), ledger), "the state"
 	return nil
 }

@@ -131,6 +131,9 @@ type Trigger struct {
 	Name  string          // as it is written
 	Sink  address.Address // zero for a value
 	Token string          // of a value: moves when the value does
+	// Block is the entry of a repeated block of which all instances are triggers, where this is
+	// one of them, else "".
+	Block string
 }
 
 // Removed is a sink that the ledger knows and the configuration does not.

@@ -29,7 +29,7 @@ func (c *Computation) triggerTokens(o *SinkObservation, planned bool) map[string
 		if up := c.sinks[t.Sink]; planned && up != nil && (up.Counts || up.Wait != nil && up.Wanted.Delivers()) {
 			writes++
 		}
-		out[t.Name] = fmt.Sprintf("writes:%d", writes)
+		out[t.Name] = writesToken(writes)
 	}
 	return out
 }
@@ -48,10 +48,25 @@ func (c *Computation) baseline(d *deciding) {
 		if known == nil {
 			known = map[string]string{}
 		}
-		known[t.Name] = now[t.Name]
+		known[t.Name] = d.from(t, now)
 		d.out.Baseline = known
 	}
 }
+
+// from is where a trigger begins that was not answered before. One that is new in the configuration
+// fires from now on. An instance that came to a block of which all are triggers has fired with its
+// first write.
+func (d *deciding) from(t Trigger, now map[string]string) string {
+	if _, known := d.ack.Triggers[t.Block]; t.Block == "" || !known {
+		return now[t.Name]
+	}
+	if t.Sink.IsZero() {
+		return ""
+	}
+	return writesToken(0)
+}
+
+func writesToken(n int64) string { return fmt.Sprintf("writes:%d", n) }
 
 // fired returns the triggers that moved since they were answered. One that is new in the
 // configuration fires from now on: what this plan does to its target counts.
@@ -61,7 +76,7 @@ func (c *Computation) fired(d *deciding) []string {
 	for _, t := range d.Triggers {
 		before, known := d.ack.Triggers[t.Name]
 		if !known {
-			before = now[t.Name]
+			before = d.from(t, now)
 		}
 		if before != d.tokens[t.Name] {
 			fired = append(fired, t.Name)
@@ -83,7 +98,7 @@ func (c *Computation) remember(d *deciding) {
 	for _, t := range d.Triggers {
 		before, known := d.ack.Triggers[t.Name]
 		if !known {
-			moved, before = true, now[t.Name]
+			moved, before = true, d.from(t, now)
 		}
 		triggers[t.Name] = before
 	}

@@ -13,7 +13,7 @@ func Matches(pattern string, a Address) bool {
 	switch {
 	case pattern == text, a.Key != NoKey && pattern == a.Block().String():
 		return true
-	case strings.HasPrefix(pattern, "module.") && strings.HasPrefix(text, pattern+"."):
+	case strings.HasPrefix(pattern, "module.") && (strings.HasPrefix(text, pattern+".") || strings.HasPrefix(text, pattern+"[")):
 		return true
 	}
 	if prefix, ok := strings.CutSuffix(pattern, "*"); ok && !strings.ContainsAny(prefix, "*?") && strings.HasPrefix(text, prefix) {
@@ -27,4 +27,21 @@ func Matches(pattern string, a Address) bool {
 // special.
 func pathOf(s string) string {
 	return strings.NewReplacer(".", "/", "[", "(", "]", ")", `\`, "|").Replace(s)
+}
+
+// MayMatch reports whether a pattern may match an instance of a repeated block or module call,
+// given without a key, or something that one declares. It says yes where it cannot tell.
+func MayMatch(pattern string, block Address) bool {
+	text := block.String()
+	fixed, glob := pattern, byte(0)
+	if i := strings.IndexAny(pattern, "*?["); i >= 0 {
+		fixed, glob = pattern[:i], pattern[i]
+	}
+	switch {
+	case glob == 0 || glob == '[':
+		return text == fixed || strings.HasPrefix(text, fixed+".") || strings.HasPrefix(text, fixed+"[")
+	case strings.HasPrefix(text, fixed):
+		return true
+	}
+	return strings.HasPrefix(fixed, text)
 }
