@@ -97,6 +97,7 @@ func (e *Engine) ChangedFrom(base *Engine, before, after *plan.Plan) []plan.Bloc
 		addresses[a] = true
 	}
 	var out []plan.BlockChange
+	known := map[sameChange]int{}
 	for _, a := range slices.SortedFunc(maps.Keys(addresses), address.Address.Compare) {
 		if a.Type.Hidden() {
 			continue
@@ -113,7 +114,7 @@ func (e *Engine) ChangedFrom(base *Engine, before, after *plan.Plan) []plan.Bloc
 		default:
 			c.Action = plan.Update
 			c.Details = differences(base.prog.written(was), e.prog.written(is))
-			if a.Type == address.Variable && is.mod.parent == nil && identity(reveal(base.prog.variables[a.Name])) != identity(reveal(e.prog.variables[a.Name])) {
+			if a.Type == address.Variable && base.prog.variableIdentity(was) != e.prog.variableIdentity(is) {
 				c.Details = append(c.Details, "another value")
 			}
 			if len(c.Details) == 0 {
@@ -121,9 +122,43 @@ func (e *Engine) ChangedFrom(base *Engine, before, after *plan.Plan) []plan.Bloc
 			}
 			c.Direction = direction(was, is, limits[a.String()])
 		}
+		// What is true of one instance of a declaration is mostly true of all of them.
+		key := sameChange{action: c.Action, direction: c.Direction, details: strings.Join(c.Details, "\n")}
+		if was != nil {
+			key.was = was.declared
+		}
+		if is != nil {
+			key.is = is.declared
+		}
+		if i, ok := known[key]; ok && (a.Key != address.NoKey || a.Module != address.Root) {
+			out[i].Others = append(out[i].Others, a)
+			continue
+		}
+		known[key] = len(out)
 		out = append(out, c)
 	}
 	return out
+}
+
+// variableIdentity identifies the value of a variable, as far as that is known without its call: of a
+// called module it is the default.
+func (p *program) variableIdentity(n *node) string {
+	v := p.variables[n.addr.Name]
+	if n.input != nil {
+		v = n.input.Default
+	}
+	if v == cty.NilVal {
+		return ""
+	}
+	return identity(reveal(v))
+}
+
+// sameChange is what instances of one declaration have in common that changed alike.
+type sameChange struct {
+	was, is   any
+	action    plan.Action
+	direction plan.Direction
+	details   string
 }
 
 func reveal(v cty.Value) cty.Value {
@@ -149,6 +184,9 @@ func (p *program) written(n *node) []part {
 	}
 	switch {
 	case n.block != nil:
+		if n.each != nil {
+			put(n.each.repeated.Word(), n.each.repeated.Expression())
+		}
 		n.block.Expressions(func(name string, a *providers.Attribute, expr hcl.Expression) {
 			if a != nil && a.Credential {
 				out = append(out, part{name, p.sourceText(expr.Range()), credential})
@@ -317,7 +355,7 @@ func (e *Engine) Reach(base *Engine, p *plan.Plan) {
 		if c.Action == plan.Delete {
 			prog = base.prog
 		}
-		affected := prog.graph.Affected([]address.Address{c.Address})
+		affected := prog.graph.Affected(append([]address.Address{c.Address}, c.Others...))
 		reach := plan.Reach{Address: c.Address, Sinks: []address.Address{}, Targets: []string{}}
 		for a := range affected {
 			if a.Type == address.Sink {

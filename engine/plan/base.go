@@ -27,6 +27,8 @@ type BlockChange struct {
 	Action    Action          `json:"action"` // Create, Update or Delete
 	Direction Direction       `json:"direction,omitempty"`
 	Details   []string        `json:"details,omitempty"` // "rate: 1 -> 2"
+	// Others are further instances of the same declaration, of which the same is true.
+	Others []address.Address `json:"others,omitempty"`
 }
 
 // Reach is what a changed block leads to: the sinks whose block depends on it, and where they

@@ -32,7 +32,7 @@ func (p *page) base(b *plan.Base) {
 		p.prose(2, "", "none that mean anything")
 	}
 	for i, c := range b.Changes {
-		words := c.Address.String()
+		words := c.Address.String() + othersWords(c)
 		color := markColor(c.Action.Mark())
 		if c.Direction != plan.Altered {
 			words += ": " + string(c.Direction)
@@ -48,12 +48,20 @@ func (p *page) base(b *plan.Base) {
 	p.blank()
 }
 
+// othersWords says of how many more instances of a block a change tells.
+func othersWords(c plan.BlockChange) string {
+	if len(c.Others) == 0 {
+		return ""
+	}
+	return " and " + count(len(c.Others), "other instance")
+}
+
 // maxReached is how many sinks are named that a block reaches.
 const maxReached = 5
 
 // reachWords says to which sinks a changed block leads, "" where it is one itself.
 func reachWords(b *plan.Base, i int) string {
-	if i >= len(b.Reach) || b.Changes[i].Address.Type == address.Sink && len(b.Reach[i].Sinks) <= 1 {
+	if i >= len(b.Reach) || b.Changes[i].Address.Type == address.Sink && len(b.Reach[i].Sinks) <= 1+len(b.Changes[i].Others) {
 		return ""
 	}
 	r := b.Reach[i]
@@ -82,7 +90,7 @@ func (m *comment) base(b *plan.Base) string {
 		if c.Direction == plan.Loosened {
 			loosened++
 		}
-		row := fmt.Sprintf("| `%s` | %s | %s | %s | %s |\n", c.Action.Mark(), mdCode(c.Address.String()), c.Direction,
+		row := fmt.Sprintf("| `%s` | %s | %s | %s | %s |\n", c.Action.Mark(), mdCode(c.Address.String())+othersWords(c), c.Direction,
 			mdCells(c.Details), html.EscapeString(reachWords(b, i)))
 		if !m.fits(row) {
 			fmt.Fprintf(&rows, "| | and %d more | | | |\n", len(b.Changes)-i)

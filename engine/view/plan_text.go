@@ -32,6 +32,8 @@ func PlanText(w io.Writer, p *plan.Plan, s Style) error {
 	}
 	for _, m := range p.Moves {
 		out.item(moved, cyan, movedWords(m))
+	}
+	if len(p.Moves) > 0 {
 		out.blank()
 	}
 	for _, c := range sinks {
