@@ -201,3 +201,47 @@ func replacePatternBound(re *regexp.Regexp, str, with string) error {
 	}
 	return textBound(size(len(re.FindAllStringIndex(str, -1))))
 }
+
+// partsBound is for a text that is taken apart: count stops once it is past the limit.
+func partsBound(text string, count func(text string) int) error {
+	if len(text) >= maxSteps && count(text) > maxSteps { // a part takes a byte at least
+		return errTooManyParts
+	}
+	return nil
+}
+
+func splitBound(args []cty.Value) error {
+	return partsBound(args[1].AsString(), func(text string) int { return 1 + strings.Count(text, args[0].AsString()) })
+}
+
+func regexAllBound(args []cty.Value) error {
+	return partsBound(args[1].AsString(), func(text string) int {
+		re, err := regexp.Compile(args[0].AsString())
+		if err != nil {
+			return 0 // which the function will say
+		}
+		return len(re.FindAllStringIndex(text, maxSteps+1))
+	})
+}
+
+func csvBound(args []cty.Value) error {
+	return partsBound(args[0].AsString(), func(text string) int { return strings.Count(text, ",") + strings.Count(text, "\n") })
+}
+
+// jsonBound counts what begins a value, outside of strings.
+func jsonBound(text string) error {
+	return partsBound(text, func(text string) int {
+		n, quoted := 0, false
+		for i := 0; i < len(text); i++ {
+			switch c := text[i]; {
+			case quoted && c == '\\':
+				i++
+			case c == '"':
+				quoted = !quoted
+			case !quoted && (c == ',' || c == '[' || c == '{'):
+				n++
+			}
+		}
+		return n
+	})
+}

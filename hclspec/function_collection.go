@@ -75,6 +75,33 @@ var indexFunc = function.New(&function.Spec{
 	},
 })
 
+// distinctFunc does what stdlib's does in time that grows with the elements and not with their
+// square.
+var distinctFunc = function.New(&function.Spec{
+	Description:  stdlib.DistinctFunc.Description(),
+	Params:       stdlib.DistinctFunc.Params(),
+	Type:         typeOfFirst,
+	RefineResult: refineNotNull,
+	Impl: func(args []cty.Value, ret cty.Type) (cty.Value, error) {
+		if !args[0].IsWhollyKnown() {
+			return cty.UnknownVal(ret), nil
+		}
+		var out []cty.Value
+		seen := map[int][]cty.Value{}
+		for _, v := range args[0].AsValueSlice() {
+			h := v.Hash()
+			if !slices.ContainsFunc(seen[h], v.RawEquals) {
+				seen[h] = append(seen[h], v)
+				out = append(out, v)
+			}
+		}
+		if len(out) == 0 {
+			return cty.ListValEmpty(ret.ElementType()), nil
+		}
+		return cty.ListVal(out), nil
+	},
+})
+
 var sumFunc = function.New(&function.Spec{
 	Description: "The sum of a list or set of numbers.",
 	Params:      []function.Parameter{{Name: "list", Type: cty.DynamicPseudoType}},

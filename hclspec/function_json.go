@@ -40,6 +40,11 @@ var jsonDecodeFunc = function.New(&function.Spec{
 	Description: stdlib.JSONDecodeFunc.Description(),
 	Params:      stdlib.JSONDecodeFunc.Params(),
 	Type: func(args []cty.Value) (cty.Type, error) {
+		if text, _ := args[0].Unmark(); text.IsKnown() && !text.IsNull() {
+			if err := jsonBound(text.AsString()); err != nil {
+				return cty.NilType, err
+			}
+		}
 		ty, err := stdlib.JSONDecodeFunc.ReturnTypeForValues(args)
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			err = function.NewArgErrorf(0, "the JSON ends too early")

@@ -283,7 +283,7 @@ func oneLine(s string) string {
 	return strings.ReplaceAll(b.String(), ", )", ")")
 }
 
-func lines(t *testing.T, path string) []string {
+func lines(t testing.TB, path string) []string {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -305,7 +305,7 @@ func write(t *testing.T, path string, content []byte) {
 	}
 }
 
-func absolute(t *testing.T, path string) string {
+func absolute(t testing.TB, path string) string {
 	t.Helper()
 	out, err := filepath.Abs(path)
 	if err != nil {

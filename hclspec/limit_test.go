@@ -35,8 +35,10 @@ func TestExplodingExpressionsAreRefused(t *testing.T) {
 	fewerSteps(t)
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"loop.tpl":  `%{ for i in range(1024) }%{ for j in range(1024) }%{ for k in range(1024) }x%{ endfor }%{ endfor }%{ endfor }`,
-		"large.tpl": `%{ for i in range(1024) }${big}%{ endfor }`,
+		"loop.tpl":   `%{ for i in range(1024) }%{ for j in range(1024) }%{ for k in range(1024) }x%{ endfor }%{ endfor }%{ endfor }`,
+		"large.tpl":  `%{ for i in range(1024) }${big}%{ endfor }`,
+		"loop.tmpl":  `{{range 1024}}{{range 1024}}{{range 1024}}{{end}}{{end}}{{end}}`,
+		"large.tmpl": `{{range 1024}}{{$.big}}{{end}}`,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -95,6 +97,16 @@ func TestExplodingExpressionsAreRefused(t *testing.T) {
 		{`yamldecode("a: 1e-1000000")`, "range"},
 		{`"1e-1000000" + 0`, "range"},
 		{`parseint(mega, 36)`, "digits"},
+		{`split("", mega)`, "parts"},
+		{`regexall("x", mega)`, "parts"},
+		{`jsondecode("[${replace(mega, "x", "1,")}1]")`, "parts"},
+		{`csvdecode("a${replace(mega, "x", "\n1")}")`, "parts"},
+		{`length(jsondecode(jsonencode(replace(mega, "x", ",")))) > 0`, ""},
+		{`length(distinct(flatten([for i in range(1024): [for j in range(20): "${i} ${j}"]]))) == 20480`, ""},
+		{`cidrsubnet("fd00::/8", 1e9, 1)`, "insufficient"},
+		{`gotemplate("loop.tmpl", {})`, "steps"},
+		{`[for i in list: try(gotemplate("loop.tmpl", {}), i)]`, "too long"},
+		{`gotemplate("large.tmpl", {big = mega})`, "64 MiB"},
 	} {
 		name := c.expression
 		if len(name) > 80 {
