@@ -130,7 +130,11 @@ func (d *Daemon) takeSaved(ctx context.Context, r *savedRun, s *plan.Saved) erro
 		if err := r.engine.ownLineage(r.plan, ledger); err != nil {
 			return err
 		}
-		moved := append(movedFiles(s), r.plan.Moved(ledger)...)
+		moved := movedFiles(s)
+		if moves := r.plan.Moves; len(moves) > 0 { // the daemon made them when it took the configuration up
+			moved = append(moved, outdated(ledger, moves)...)
+		}
+		moved = append(moved, r.plan.Moved(ledger)...)
 		moved = append(moved, r.engine.movedTargets(ctx, r.plan)...)
 		if len(moved) > 0 {
 			return stalePlan(r.plan, moved)

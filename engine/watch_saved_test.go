@@ -526,3 +526,26 @@ sink "file" "index" {
 	m.write("services.json", `{"a":1,"c":3}`)
 	m.wantNoChanges()
 }
+
+// What a plan says is called otherwise, the daemon calls so as soon as it takes the configuration up.
+func TestWatchRefusesASavedPlanOfWhatItMovedItself(t *testing.T) {
+	m, d, _ := besideModule(t, slowConfiguration)
+	renamed := strings.Replace(slowConfiguration, `sink "file" "other"`, `sink "file" "another"`, 1) + `
+moved {
+  from = sink.file.other
+  to   = sink.file.another
+}
+`
+	m.write("main.hcl", strings.Replace(renamed, `"other ${`, `"another ${`, 1))
+	saved := m.savePlan()
+	_, _, err := d.applySaved(saved)
+	wantRefusal(t, err, "Stale plan", "the daemon runs another configuration")
+	m.wantFile("other", "other ")
+	if err := d.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.awaitFile("other", "another ")
+	_, _, err = d.applySaved(saved)
+	wantRefusal(t, err, "Stale plan", "the state does not know sink.file.other any more, which was to be called sink.file.another")
+	m.wantFile("app", "n = 1\n")
+}
