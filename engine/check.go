@@ -195,7 +195,7 @@ func deliveryUnknown(n *node) map[string]cty.Value {
 }
 
 func (p *program) checkOutput(n *node, v cty.Value) hcl.Diagnostics {
-	if n.out == nil || n.out.Sensitive || !mark.Has(v) || n.isOutput() && mark.HasEphemeral(v) {
+	if !n.isOutput() || n.out.Sensitive || !mark.Has(v) || mark.HasEphemeral(v) {
 		return nil
 	}
 	return hcl.Diagnostics{{
