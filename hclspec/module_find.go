@@ -48,6 +48,10 @@ func (c *ModuleCall) setSource(text string) hcl.Diagnostics {
 // and the checkout that it is in.
 func (m *modules) find(s *Spec, c *ModuleCall) (string, *checkout, *hcl.Diagnostic) {
 	if c.git != nil {
+		if from := s.checkout; from != nil && c.git.Scheme() == "file" && from.source.Scheme() != "file" {
+			return "", nil, errorAt(c.sourceRange, "Module of this machine called from elsewhere",
+				"A module that came over the network may not call one that is read from the disk.")
+		}
 		return m.findSource(c, *c.git)
 	}
 	dir := filepath.Join(s.given, c.Source)

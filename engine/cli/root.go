@@ -31,7 +31,7 @@ func (a *app) root() *cobra.Command {
 	cmd.PersistentFlags().BoolVar(&a.noColor, "no-color", false, "no colours (also with NO_COLOR set)")
 	cobra.EnableCommandSorting = false
 	cmd.AddCommand(
-		a.initCommand(), a.validateCommand(), a.fmtCommand(), a.testCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(),
+		a.initCommand(), a.getCommand(), a.validateCommand(), a.fmtCommand(), a.testCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(),
 		a.statusCommand(), a.pauseCommand(), a.resumeCommand(), a.approveCommand(), a.reloadCommand(),
 		a.showCommand(), a.outputCommand(), a.driftCommand(), a.graphCommand(), a.stateCommand(), a.historyCommand(), a.rollbackCommand(), a.consoleCommand(),
 		a.providersCommand(), a.functionsCommand(), a.versionCommand(), a.completionCommand(), a.manCommand(),

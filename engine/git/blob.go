@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,9 +26,13 @@ type Blobs struct {
 
 // OpenBlobs starts to read the repository in a directory.
 func OpenBlobs(dir string) (*Blobs, error) {
+	return openBlobs(append(os.Environ(), quiet...), arguments(dir, nil))
+}
+
+func openBlobs(environ, args []string) (*Blobs, error) {
 	// It ends when its input is closed.
-	cmd := exec.Command("git", arguments(dir, []string{"cat-file", "--batch"})...)
-	cmd.Env = append(os.Environ(), quiet...)
+	cmd := exec.Command("git", append(slices.Clone(args), "cat-file", "--batch")...)
+	cmd.Env = environ
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err

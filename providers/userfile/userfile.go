@@ -28,13 +28,23 @@ func Replace(ctx context.Context, path string, was, data []byte) error {
 	case !bytes.Equal(now, was):
 		return fmt.Errorf("%s was changed meanwhile and is left as it is", path)
 	}
-	return durable.Replace(ctx, real, durable.Options{}, data, func(old fs.FileInfo) durable.Want {
-		want := durable.Want{Mode: 0o644, UID: -1, GID: -1, Like: old}
-		if old != nil {
-			want.Mode = old.Mode().Perm()
-		}
-		return want
-	})
+	return durable.Replace(ctx, real, durable.Options{}, data, like)
+}
+
+// like is what becomes of a file that is replaced: as it was, else readable for all.
+func like(old fs.FileInfo) durable.Want {
+	want := durable.Want{Mode: 0o644, UID: -1, GID: -1, Like: old}
+	if old != nil {
+		want.Mode = old.Mode().Perm()
+	}
+	return want
+}
+
+// Write puts data into a file that is to be read by all, whatever stood there.
+func Write(ctx context.Context, path string, data []byte) error {
+	real := durable.Resolve(path)
+	_ = durable.SweepAll(filepath.Dir(real)) // as in Save
+	return durable.Replace(ctx, real, durable.Options{}, data, like)
 }
 
 // Save writes a file for its owner alone, in place of what is there. What killed runs left beside it
