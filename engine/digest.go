@@ -64,8 +64,15 @@ func (p *program) digestOf(n *node) (sum digest) {
 		}
 		fmt.Fprintln(h)
 	}
-	if n.input != nil && n.expr == nil {
-		fmt.Fprintf(h, "default %s\n", identity(n.input.Default))
+	if n.mod.parent != nil { // relative paths begin there, and so does path.module
+		fmt.Fprintf(h, "%q\n", n.mod.spec.Dir)
+	}
+	if n.input != nil {
+		n.input.WriteIdentity(h)
+		for _, c := range n.input.Validations {
+			write("condition", c.Condition)
+			write("message", c.ErrorMessage)
+		}
 	}
 	if n.expr != nil {
 		write("value", n.expr)

@@ -3,6 +3,7 @@ package hclspec
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
@@ -163,4 +164,27 @@ func (v *Variable) convert(val cty.Value) (cty.Value, error) {
 		return val, errors.New("a number is larger than 1e4900 or nearer to zero than 1e-4900")
 	}
 	return val, err
+}
+
+// WriteIdentity writes down what a variable makes of a value that it is given, its validations aside.
+func (v *Variable) WriteIdentity(w io.Writer) {
+	fmt.Fprintf(w, "%s %t %t %t\n", typeexpr.TypeString(v.Constraint), v.Nullable, v.Sensitive, v.Ephemeral)
+	if !v.Required() {
+		fmt.Fprintf(w, "default %#v\n", v.Default)
+	}
+	writeDefaults(w, v.Defaults)
+}
+
+func writeDefaults(w io.Writer, d *typeexpr.Defaults) {
+	if d == nil {
+		return
+	}
+	for _, name := range sortedKeys(d.DefaultValues) {
+		fmt.Fprintf(w, "%q = %#v\n", name, d.DefaultValues[name])
+	}
+	for _, name := range sortedKeys(d.Children) {
+		fmt.Fprintf(w, "%q {\n", name)
+		writeDefaults(w, d.Children[name])
+		fmt.Fprintln(w, "}")
+	}
 }
