@@ -1,7 +1,11 @@
 package encode
 
 import (
+	"fmt"
 	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -203,4 +207,32 @@ func tree(t *rapid.T, names, texts *rapid.Generator[string], depth int) cty.Valu
 		attrs[cty.NormalizeString(names.Draw(t, "name"))] = tree(t, names, texts, depth-1)
 	}
 	return cty.ObjectVal(attrs)
+}
+
+// What stands without quotes or in single ones is what a shell reads, too.
+func TestShellsReadEnv(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("there is no sh")
+	}
+	values := []string{"plain", "", "two words", "a\nb", `back\slash \n`, `"quoted"`, "$HOME `id`", "#x", "tab\tä", "-n", "a=b,c:d@e/f.g%h+i"}
+	attrs := map[string]cty.Value{}
+	for i, v := range values {
+		attrs[fmt.Sprintf("V%02d", i)] = cty.StringVal(v)
+	}
+	out, err := Env(cty.ObjectVal(attrs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "app.env")
+	if err := os.WriteFile(path, []byte(out), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	script := `. "$1"; for i in $(seq -w 0 10); do eval "printf '%s\\0' \"\$V$i\""; done`
+	got, err := exec.CommandContext(t.Context(), "sh", "-c", script, "sh", path).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.Join(values, "\x00")+"\x00", string(got)); diff != "" {
+		t.Errorf("(-written +read):\n%s", diff)
+	}
 }

@@ -240,7 +240,7 @@ func printfBound(r *run, a []reflect.Value) error {
 }
 
 // comparisons bounds functions that compare all elements with each other.
-const comparisons = 100_000_000
+const comparisons = 25_000_000
 
 func uniqBound(_ *run, a []reflect.Value) error { return compared(elements(a[0]), elements(a[0])) }
 
