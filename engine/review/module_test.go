@@ -1,11 +1,14 @@
 package review_test
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tidegate/engine/modules"
 )
 
 // oneService is a module that writes one file.
@@ -74,6 +77,44 @@ func TestModulesThatComeWithTheChange(t *testing.T) {
 	r.git("add", "infra/app/service")
 	got := r.compare("main")
 	if !strings.Contains(texts(got.Diags), "In the base: Directory not found") {
+		t.Errorf("said:\n%s", texts(got.Diags))
+	}
+	equal(t, "of a base that does not load", actions(got.Plan), "module.s.sink.file.conf create")
+}
+
+// Modules from git are those that the lock file of the commit names.
+func TestModulesFromGitAreThoseOfTheLock(t *testing.T) {
+	t.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
+	t.Setenv("GIT_CONFIG_SYSTEM", os.DevNull)
+	shared, r := newRepository(t), newRepository(t)
+	shared.commit("../../service/main.hcl", oneService)
+	r.commit("../../.gitignore", ".tidegate/\n", "main.hcl", `
+module "s" {
+  source = "git::file://`+shared.top+`//service?ref=main"
+  name   = "s"
+}
+`)
+	get := func(upgrade bool) {
+		t.Helper()
+		if got := modules.Get(context.Background(), modules.Options{Dir: r.dir, Upgrade: upgrade}); got.Diags.HasErrors() {
+			t.Fatal(texts(got.Diags))
+		}
+	}
+	get(false)
+	r.commit()
+	equal(t, "without a change", actions(r.mustCompare("main")))
+
+	shared.commit("../../service/main.hcl", strings.ReplaceAll(oneService, "port 80", "port 8080"))
+	get(true)
+	equal(t, "of another commit", actions(r.mustCompare("main")), "module.s.sink.file.conf update")
+
+	// Of what the base locks and nobody fetched, it says so.
+	if err := os.RemoveAll(filepath.Join(r.dir, ".tidegate")); err != nil {
+		t.Fatal(err)
+	}
+	get(false)
+	got := r.compare("main")
+	if !strings.Contains(texts(got.Diags), "In the base: Module not installed") {
 		t.Errorf("said:\n%s", texts(got.Diags))
 	}
 	equal(t, "of a base that does not load", actions(got.Plan), "module.s.sink.file.conf create")
