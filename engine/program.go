@@ -36,6 +36,7 @@ type program struct {
 	modules    map[address.Module]*module
 	byDir      map[string]map[string]function.Function // of called modules
 	groups     map[address.Address]*group              // repeated blocks and module calls
+	expansions expansionValues                         // that a daemon evaluated
 	keysets    map[address.Address]keyset              // of those that follow data
 	compiled   map[*hclspec.Block]*providers.Block     // of those that more nodes may be made of
 	within     map[address.Address][]address.Address   // sinks of module calls that are waited for

@@ -76,6 +76,15 @@ func (s *scene) prepareValue(ctx context.Context, a address.Address) {
 		s.values[a] = s.standing(ctx, n)
 	case n.constant != cty.NilVal && (n.out == nil || len(n.out.Preconditions) == 0):
 		s.values[a] = n.constant
+	case a.Type == address.Expansion:
+		key := s.madeOf(n)
+		v, ok := s.prog.expansions.get(n, key)
+		if !ok {
+			s.prepare(ctx, n.refs)
+			v, _ = s.prog.valueNode(n, s.values)
+			s.prog.expansions.put(n, key, v)
+		}
+		s.values[a] = v
 	case n.computed():
 		s.prepare(ctx, n.refs)
 		if a.Type == address.Instances {

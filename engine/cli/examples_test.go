@@ -33,6 +33,7 @@ var examples = map[string]struct {
 	"quickstart": {try: tryQuickstart},
 	"http-etag":  {try: tryHTTP, flags: serveExample},
 	"schema":     {try: trySchema},
+	"services":   {try: tryServices},
 	"watch":      {try: tryWatch},
 	"webhook":    {try: tryWebhook, flags: hookSecret},
 	"systemd":    {alone: true, try: trySystemd},
@@ -275,6 +276,29 @@ func trySchema(t *testing.T, e *example) {
 	e.write(t, "services.schema.json", strings.Replace(schema, "65535", "8000", 1))
 	e.says(t, 1, "must be at most 8000", "plan")
 	e.write(t, "services.schema.json", schema)
+}
+
+func tryServices(t *testing.T, e *example) {
+	good := e.read(t, "services.yaml")
+	if got := e.read(t, "out/index.json"); got != `{"metrics":9090,"web":8080}`+"\n" {
+		t.Errorf("the index holds %s", got)
+	}
+	if got := e.read(t, "out/web.env"); !strings.Contains(got, "PORT=8080") || !strings.Contains(got, "LOG_LEVEL=info") {
+		t.Errorf("the file holds %s", got)
+	}
+	e.write(t, "services.yaml", strings.NewReplacer("8080", "80").Replace(good)+"extra:\n  port: 7070\n")
+	e.says(t, 1, "The port of web is 80, and services have one from 1025 on.", "plan")
+	e.says(t, 0, `module.service["extra"].sink.file.config will be created`, "plan", "--target", `module.service["extra"]`)
+	e.write(t, "services.yaml", strings.NewReplacer("metrics", "status").Replace(good))
+	e.says(t, 0, "1 added, 1 changed, 1 destroyed", "apply", "--auto-approve")
+	if _, err := os.Stat(filepath.Join(e.dir, "out/metrics.env")); err == nil {
+		t.Error("the file of a service that is gone is still there")
+	}
+	e.write(t, "services.yaml", "{}\n")
+	before := e.out(t)
+	e.says(t, 1, "empty", "apply", "--auto-approve")
+	e.unchanged(t, before)
+	e.write(t, "services.yaml", strings.NewReplacer("metrics", "status").Replace(good))
 }
 
 // example is a copy of one of the examples.
