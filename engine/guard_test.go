@@ -77,6 +77,13 @@ var guards = []guard{
 	{"hints without a signature", "engine/web/webhook.go", "case !is.known:\n\t\t\treturn unauthorized, false\n\t\tcase one", "case !is.known && !removed(%q):\n\t\t\treturn unauthorized, false\n\t\tcase one", "TestNotify"},
 	{"times of signatures", "engine/web/signature.go", `-tolerance <= distance && distance <= tolerance`, fine, "TestW3Timestamps"},
 	{"compressed bodies", "engine/web/webhook.go", `len(e) > 1 || len(e) == 1 && !strings.EqualFold(e[0], "identity")`, "", "TestW6CompressedBody"},
+
+	// What a daemon asks of a saved plan.
+	{"plans of another configuration", "engine/watch_saved.go", `p.Configuration != running.hash()`, "", "TestWatchRefusesASavedPlanOfWhatItMovedItself"},
+	{"plans of another environment", "engine/watch_saved.go", `running.prog.surrounding(name, d.store.Keyed) != s.Environment[name]`, "", "TestWatchRefusesASavedPlanThatMoved"},
+	{"plans for what is paused", "engine/watch_saved.go", `pause := d.isPaused(a); pause != nil`, `pause := d.isPaused(a); pause != nil && !removed(%q)`, "TestWatchRefusesASavedPlanThatMoved"},
+	{"limits of a saved plan at dispatch", "engine/watch_saved.go", `until.After(time.Now())`, "", "TestWatchDefersOfASavedPlan"},
+	{"looks that a saved plan overtook", "engine/watch_look.go", `!equalNodes(it.node, n) || it.outdated`, `!equalNodes(it.node, n) || it.outdated && !removed(%q)`, "TestWatchForgetsALookThatASavedPlanOvertook"},
 }
 
 // without returns a file's text with every guard taken out that is named when it runs.

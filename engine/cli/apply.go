@@ -28,7 +28,8 @@ func (a *app) applyCommand() *cobra.Command {
 		Long: "Plan, show the plan, ask for approval, accept the new values and deliver them. What\n" +
 			"fails stays pending and is tried again by the next apply.\n\n" +
 			"Of a PLAN that \"tidegate plan --out PLAN\" saved exactly what it says is delivered,\n" +
-			"without asking. It is refused, and nothing changed, when what it rests on has moved.",
+			"without asking. It is refused, and nothing changed, when what it rests on has moved. With\n" +
+			"a daemon running it is carried out by that.",
 		Args: atMost(1, "directory or saved plan"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if w.watch && f.strict {
