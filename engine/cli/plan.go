@@ -91,6 +91,9 @@ func (a *app) runPlan(cmd *cobra.Command, f *planFlags, dir string) error {
 	}
 	opts.Events = show.Event
 	e, diags := engine.Load(cmd.Context(), opts)
+	if !diags.HasErrors() {
+		diags = append(diags, e.Unused()...)
+	}
 	economise(e)
 	defer e.Close()
 	if diags.HasErrors() {

@@ -31,6 +31,9 @@ func (a *app) validateCommand() *cobra.Command {
 func (a *app) validate(cmd *cobra.Command, f *configFlags, dir string, asErrors bool) error {
 	e, diags := engine.Validate(cmd.Context(), a.options(cmd, f, dir))
 	defer e.Close()
+	if !diags.HasErrors() {
+		diags = append(diags, e.Unused()...)
+	}
 	if n := warnings(diags); asErrors && n > 0 {
 		diags = append(diags, warningsAreErrors(n))
 	}
