@@ -158,6 +158,9 @@ func (p *program) checkNode(n *node, vals values) (out checked) {
 			out.value = exposed(ev.sink)
 		}
 	}
+	if n.static == nil {
+		n.takes = knownPush(n, v)
+	}
 	if !v.Type().HasAttribute("path") || !v.GetAttr("path").IsWhollyKnown() {
 		return out
 	}
@@ -169,6 +172,23 @@ func (p *program) checkNode(n *node, vals values) (out checked) {
 		n.reads = r.ReadsPath()
 	}
 	return out
+}
+
+// knownPush returns what the push block of a source says, where it says it without any data.
+func knownPush(n *node, v cty.Value) *providers.Push {
+	if n.addr.Type != address.Source || !v.Type().HasAttribute("push") || !v.GetAttr("push").IsWhollyKnown() {
+		return nil
+	}
+	c, diags := n.kind.Configure(v, n.block)
+	if diags.HasErrors() {
+		return nil
+	}
+	s, ok := c.Settings.(*providers.SourceSettings)
+	if !ok || s.Push == nil {
+		return nil
+	}
+	push := s.Push.Push(n.addr.Name)
+	return &push
 }
 
 // trial makes an instance of what is known. One that is made partly serves to find the mistakes

@@ -94,6 +94,9 @@ type node struct {
 
 	// static is the evaluated block where it depends on no source and no sink.
 	static *evaluated
+	// takes is what a sender must prove, of a source that depends on data though its push block does
+	// not; nil for others.
+	takes *providers.Push
 	// constant is the value of a local that depends on no data, else NilVal.
 	constant cty.Value
 	// shown is what others saw of it when they were checked, NilVal for nothing.

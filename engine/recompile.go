@@ -170,6 +170,7 @@ func (p *program) otherKeys(block address.Address) bool {
 
 // uncheck forgets what the check found.
 func (p *program) uncheck(n *node) {
+	n.takes = nil
 	n.static, n.constant, n.shown, n.seen = nil, cty.NilVal, cty.NilVal, false
 	n.reads, n.writes, n.recursive = "", "", false
 	if n.files != nil && n.files.done {

@@ -116,6 +116,8 @@ type Daemon struct {
 
 	running   atomic.Pointer[Engine] // engine, for who is not the loop
 	ready     atomic.Bool
+	declared  *Receivers                    // by the configuration, without any data
+	learned   map[address.Address]*Receiver // by looks, of sources whose blocks come out of data; nil for nothing
 	receivers atomic.Pointer[Receivers]
 	listener  atomic.Pointer[string]
 	work      sync.WaitGroup
@@ -159,7 +161,8 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 	d := &Daemon{
 		watch: w, cache: newValueCache(), texts: texts{}, started: time.Now(),
 		sources: map[address.Address]*sourceItem{}, sinks: map[address.Address]*sinkItem{},
-		paces: map[string]*pace{}, claims: map[string][]*sinkItem{},
+		learned: map[address.Address]*Receiver{},
+		paces:   map[string]*pace{}, claims: map[string][]*sinkItem{},
 		circuits: map[string]*circuit{}, approvals: map[address.Address]*Approval{},
 		timers:    queue.NewTimers[any](wakeStep),
 		looks:     queue.NewGate[*sourceItem](maxFetches, maxFetchesPerHost),

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
@@ -16,15 +19,96 @@ import (
 	"tidegate/providers"
 )
 
-// publishReceivers tells the listener which names are taken in.
-func (d *Daemon) publishReceivers() { d.receivers.Store(d.engine.receivers()) }
+// publishReceivers tells the listener which names are taken in: what the configuration says, and
+// what the newest looks found of sources whose blocks come out of data.
+func (d *Daemon) publishReceivers() {
+	d.declared = d.engine.receivers()
+	for a := range d.learned {
+		if it := d.sources[a]; it == nil || it.node.static != nil {
+			delete(d.learned, a)
+		}
+	}
+	d.publishLearned()
+}
 
-// receivers are what a configuration takes in.
+func (d *Daemon) publishLearned() {
+	if len(d.learned) == 0 {
+		d.receivers.Store(d.declared)
+		return
+	}
+	out := &Receivers{Sources: maps.Clone(d.declared.Sources), Wildcard: d.declared.Wildcard, Detectors: d.declared.Detectors}
+	for name, r := range out.Sources {
+		if _, newer := d.learned[r.Address]; newer {
+			delete(out.Sources, name)
+		}
+	}
+	if out.Wildcard != nil {
+		if _, newer := d.learned[out.Wildcard.Address]; newer {
+			out.Wildcard = nil
+		}
+	}
+	for _, a := range sortedKeys(d.learned) {
+		r := d.learned[a]
+		if r == nil {
+			continue // it takes nothing in at present
+		}
+		if other := out.of(r.Name); other != nil && other.Address != a {
+			d.opts.logger().Error("a name is taken already: nothing is taken in under it for this source", "address", a.String(), "config_name", r.Name, "taken_by", other.Address.String())
+			continue
+		}
+		out.add(r)
+	}
+	d.receivers.Store(out)
+}
+
+// of returns who takes a name by itself.
+func (r *Receivers) of(name string) *Receiver {
+	if name == providers.AllNames {
+		return r.Wildcard
+	}
+	return r.Sources[name]
+}
+
+func (r *Receivers) add(one *Receiver) {
+	if one.Name == providers.AllNames {
+		r.Wildcard = one
+	} else {
+		r.Sources[one.Name] = one
+	}
+}
+
+// learnReceiver takes over what a look found of how values are sent to a source whose block comes
+// out of data: a name, or a secret, that is not said any more opens nothing from now on.
+func (d *Daemon) learnReceiver(it *sourceItem, l *look) {
+	var found *Receiver
+	if d.opts.contain(it.addr(), func() {
+		if push, takes := pushOf(it.node, l.source, l.settings); takes {
+			found = receiverOf(it.addr(), push)
+		}
+	}) != nil {
+		return // the look has failed for the same reason
+	}
+	before, known := d.learned[it.addr()]
+	if known && reflect.DeepEqual(before, found) || !known && found == nil {
+		return
+	}
+	d.learned[it.addr()] = found
+	d.publishLearned()
+}
+
+func receiverOf(a address.Address, push providers.Push) *Receiver {
+	return &Receiver{Name: push.ConfigName, Address: a, Secrets: push.Secrets, Token: push.BearerToken}
+}
+
+// receivers are what a configuration takes in, as far as that depends on no data.
 func (e *Engine) receivers() *Receivers {
 	out := &Receivers{Sources: map[string]*Receiver{}, Detectors: map[string]*Receiver{}}
 	for _, n := range e.prog.sorted {
-		if n.static != nil {
+		switch {
+		case n.static != nil:
 			_ = e.opts.contain(n.addr, func() { n.receives(out) }) // it takes nothing in then
+		case n.takes != nil:
+			out.add(receiverOf(n.addr, *n.takes))
 		}
 	}
 	return out
@@ -42,12 +126,7 @@ func (n *node) receives(out *Receivers) {
 		if !takes {
 			return
 		}
-		r := &Receiver{Name: push.ConfigName, Address: a, Secrets: push.Secrets, Token: push.BearerToken}
-		if push.ConfigName == providers.AllNames {
-			out.Wildcard = r
-		} else {
-			out.Sources[push.ConfigName] = r
-		}
+		out.add(receiverOf(a, push))
 	case address.Detector:
 		if r, ok := n.static.detector.(providers.Receiver); ok {
 			push := r.Push()
@@ -93,6 +172,9 @@ func (d *Daemon) Push(ctx context.Context, p Pushed) PushResult {
 	return out
 }
 
+// judgeLater is when to send a value again that nobody could judge: something else has no value yet.
+const judgeLater = 10 * time.Second
+
 // incoming is a pushed value on its way in. The loop and the goroutine of its request hand it to
 // and fro; what concerns it alone is done beside the loop.
 type incoming struct {
@@ -103,6 +185,8 @@ type incoming struct {
 	err      error        // why it could not be decoded
 	sent     *pushedValue // what is kept of it, with the bytes of its document
 	document []byte       // nil where it is merged with what is there
+
+	sensitive bool // the source says so, whose settings come out of data
 
 	// Of the loop.
 	result   PushResult
@@ -123,9 +207,12 @@ func (d *Daemon) push(ctx context.Context, p Pushed) PushResult {
 	if c.scene == nil {
 		return c.result
 	}
-	same, findings := c.scene.judgePush(ctx, c)
-	if len(findings) > 0 {
+	same, findings, waits := c.scene.judgePush(ctx, c)
+	switch {
+	case len(findings) > 0:
 		return PushResult{Outcome: PushRejected, Findings: findings}
+	case waits != "":
+		return PushResult{Outcome: PushBusy, Reason: waits, After: judgeLater}
 	}
 	d.post(func() {
 		same = same && timesAccepted(d.ledger.Sources[c.node.addr]) == c.accepted // else another came between
@@ -297,7 +384,7 @@ func (d *Daemon) takeIn(c *incoming, same bool, durable chan<- bool) {
 	s, _ := settingsOf(it.node)
 	value := c.sent
 	it.sent = value
-	d.recordUrgent(&state.Document{Name: pushDocument(it.addr()), Data: c.document, Sealed: s != nil && s.Sensitive}, func() {
+	d.recordUrgent(&state.Document{Name: pushDocument(it.addr()), Data: c.document, Sealed: c.sensitive || s != nil && s.Sensitive}, func() {
 		durable <- true
 		// A newer one may be on its way. Under a flood one always is: this one is used all the same.
 		it.pushed = value
@@ -330,27 +417,34 @@ func (c *incoming) merge(before *pushedValue) (err error) {
 }
 
 // judgePush judges a value before it is taken in, as the look at it will do again, and reports
-// whether it is the accepted one.
-func (s *scene) judgePush(ctx context.Context, c *incoming) (same bool, findings []string) {
+// whether it is the accepted one. Where nobody can judge it yet it says what that waits for.
+func (s *scene) judgePush(ctx context.Context, c *incoming) (same bool, findings []string, waits string) {
 	n := c.node
 	defer func() {
 		if r := recover(); r != nil {
-			same, findings = false, []string{s.engine.opts.panicked(n.addr, r, nil).Error()}
+			same, findings, waits = false, []string{s.engine.opts.panicked(n.addr, r, nil).Error()}, ""
 		}
 	}()
+	if c.err != nil {
+		return false, []string{"config_data: " + c.err.Error()}, ""
+	}
+	s.prepareNode(ctx, n)
 	settings, ok := settingsOf(n)
 	if !ok {
-		return false, nil // its configuration is not known yet: the look will judge
-	}
-	if c.err != nil {
-		return false, []string{"config_data: " + c.err.Error()}
+		ev, diags := s.evaluated(n)
+		if diags.HasErrors() {
+			return false, nil, n.addr.String() + " cannot judge it: " + firstError(diags)
+		}
+		if settings, ok = ev.settings.(*providers.SourceSettings); !ok || ev.source == nil {
+			return false, nil, n.addr.String() + " cannot judge it yet: " + s.unknownReason(n)
+		}
+		c.sensitive = settings.Sensitive
 	}
 	if int64(len(c.Data)) > settings.MaxBytes {
-		return false, []string{providers.TooLargeError(settings.MaxBytes).Error()}
+		return false, []string{providers.TooLargeError(settings.MaxBytes).Error()}, ""
 	}
 	value := c.value
 	row := s.ledger.Sources[n.addr]
-	s.prepareNode(ctx, n)
 	previous := cty.NilVal
 	if row.Current() != nil {
 		var err error
@@ -371,7 +465,7 @@ func (s *scene) judgePush(ctx context.Context, c *incoming) (same bool, findings
 		same = err == nil && key == row.Current().Key
 	}
 	if same {
-		return true, nil
+		return true, nil, ""
 	}
 	if settings.Sensitive {
 		value = value.Mark(mark.Sensitive)
@@ -379,9 +473,27 @@ func (s *scene) judgePush(ctx context.Context, c *incoming) (same bool, findings
 	version := decode.RawHash(c.Data)
 	checks, rejected := s.judgeOne(ctx, n, settings, candidate{value: value, previous: previous, data: c.Data, version: version})
 	if !rejected {
-		return false, nil
+		return false, nil, ""
 	}
-	return false, rejections(checks)
+	return s.verdict(n, checks)
+}
+
+// verdict tells what rejects a value from what could only not judge it yet, since it waits for the
+// value of something else: the value may be a good one.
+func (s *scene) verdict(n *node, checks []plan.Check) (same bool, findings []string, waits string) {
+	for _, c := range checks {
+		if len(refuses(c)) == 0 {
+			continue
+		}
+		rule := slices.IndexFunc(n.rules, func(a address.Address) bool { return a.String() == c.Address })
+		if rule < 0 || s.waitsOn(s.prog.nodes[n.rules[rule]]) == "" {
+			return false, rejections(checks), ""
+		}
+		if waits == "" {
+			waits = c.Address + " cannot judge it yet: " + s.unknownReason(s.prog.nodes[n.rules[rule]])
+		}
+	}
+	return false, nil, waits
 }
 
 // recallPushes finds the values that were sent and not yet looked at when the last daemon ended.

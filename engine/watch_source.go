@@ -129,6 +129,7 @@ type looked struct {
 func (d *Daemon) prepareSources(items []*sourceItem) {
 	many := time.Duration(len(items))*startSpread > startLongest
 	for i, it := range items {
+		delete(d.learned, it.addr()) // of the block as it was
 		it.standing, it.problem = plan.Nothing, plan.NoProblem
 		it.setReason("")
 		it.pace = d.paceOf(it.node, intervalOf(it.node))
@@ -164,6 +165,7 @@ func (d *Daemon) learn(it *sourceItem, src providers.Source) {
 // meetAgain learns how often and where a source looks whose configuration comes out of data,
 // when that moved.
 func (d *Daemon) meetAgain(it *sourceItem, l *look) {
+	d.learnReceiver(it, l)
 	src, place := l.source, ""
 	if interval := l.settings.Interval; len(it.node.detectors) == 0 && interval != it.pace.interval {
 		it.pace = d.paceOf(it.node, interval)
