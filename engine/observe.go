@@ -440,7 +440,7 @@ func (o *observer) unknownReason(n *node) string {
 	for _, list := range [][]address.Address{n.sources, n.sinks} {
 		for _, a := range list {
 			if why, ok := o.reasons[a]; ok {
-				waits = append(waits, fmt.Sprintf("%s has no value (%s)", a, why))
+				waits = append(waits, fmt.Sprintf("%s has no value (%s)%s", a, why, o.prog.through(n, a)))
 			}
 		}
 	}
