@@ -151,3 +151,29 @@ func TestHashModule(t *testing.T) {
 		t.Errorf("a module that is a link: %v", err)
 	}
 }
+
+// A module that came over the network reads nothing of this machine.
+func TestModulesOfTheNetworkStayThere(t *testing.T) {
+	dir := module(t, "main.hcl", `module "far" { source = "git::https://example.com/m.git" }`)
+	commit := strings.Repeat("a", 40)
+	fetch := func(s ModuleSource) (LockedModule, error) {
+		at := LockedModule{Source: s.String(), Commit: commit}
+		checkout := CheckoutDir(dir, s.URL, commit)
+		if err := os.MkdirAll(checkout, 0o755); err != nil {
+			return at, err
+		}
+		if err := os.WriteFile(filepath.Join(checkout, "main.hcl"), []byte(`module "near" { source = "git::file:///srv/m.git" }`), 0o644); err != nil {
+			return at, err
+		}
+		var err error
+		at.Hash, err = HashModule(checkout, checkout)
+		return at, err
+	}
+	_, diags := LoadWith(dir, LoadOptions{Fetch: fetch})
+	if !diags.HasErrors() || !strings.Contains(diags.Error(), "may not call one that is read from the disk") {
+		t.Errorf("got %v", diags)
+	}
+	if _, err := os.Stat(CheckoutDir(dir, "file:///srv/m.git", commit)); err == nil {
+		t.Error("it was fetched")
+	}
+}
