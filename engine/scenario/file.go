@@ -379,7 +379,7 @@ func (r *reader) address(expr hcl.Expression) (address.Address, bool) {
 		r.fail(expr.Range(), "Not an address", "Write the address of a block as it is, such as source.http.app, var.port or output.url.")
 		return a, false
 	}
-	if d := r.spec.Resolve(&hclspec.Reference{Target: a.Block(), Range: expr.Range()}); d != nil {
+	if d := r.undeclared(a, expr.Range()); d != nil {
 		r.diags = append(r.diags, d)
 		return a, false
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
-	"tidegate/hclspec"
 	"tidegate/hclspec/address"
 	"tidegate/hclspec/decode"
 	"tidegate/hclspec/mark"
@@ -49,7 +48,7 @@ func (r *reader) mock(b *hcl.Block) *mock {
 		r.fail(label, "Cannot be mocked", "%s meets nothing outside. Sources, rules and sinks can be mocked; a variable gets its value in a variables block.", a)
 		return nil
 	}
-	if d := r.spec.Resolve(&hclspec.Reference{Target: a.Block(), Range: label}); d != nil {
+	if d := r.undeclared(a, label); d != nil {
 		r.diags = append(r.diags, d)
 		return nil
 	}

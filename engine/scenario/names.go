@@ -105,11 +105,26 @@ func (r *reader) planNames(t hcl.Traversal) {
 			index.Key.AsString(), typ, typ, didYouMean(index.Key.AsString(), r.addresses(typ)))
 		return
 	}
-	if d := r.spec.Resolve(&hclspec.Reference{Target: a.Block(), Range: index.SrcRange}); d != nil {
+	if d := r.undeclared(a, index.SrcRange); d != nil {
 		r.diags = append(r.diags, d)
 		return
 	}
 	r.planStep(t[2:], "a "+string(typ)+" of a plan", parts)
+}
+
+// undeclared says that an address names nothing that the configuration or one of its modules
+// declares. Which instances there are is not known here.
+func (r *reader) undeclared(a address.Address, rng hcl.Range) *hcl.Diagnostic {
+	spec := r.spec.ModuleAt(a.Module)
+	if spec == nil {
+		return &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Unknown module", Subject: &rng,
+			Detail: fmt.Sprintf("%s is in a module that is not called: no call leads to %s.", a, a.Module),
+		}
+	}
+	block := a.Block()
+	block.Module = address.Root
+	return spec.Resolve(&hclspec.Reference{Target: block, Range: rng})
 }
 
 func (r *reader) addresses(typ address.Type) []string {

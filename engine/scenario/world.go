@@ -80,10 +80,26 @@ func (w *world) meets(a address.Address) *met {
 	defer w.mutex.Unlock()
 	t := w.mocks[a]
 	if t == nil {
+		t = w.mocks[a.Block()] // of all instances
+	}
+	if t == nil && a.Module != address.Root {
+		t = w.mocks[everywhere(a)]
+	}
+	if t == nil {
 		return nil
 	}
 	m, _ := t.at(w.now)
 	return m
+}
+
+// everywhere is the block of an address, in all instances of its module.
+func everywhere(a address.Address) address.Address {
+	out := a.Block()
+	out.Module = address.Root
+	for _, step := range a.Module.Steps() {
+		out.Module = out.Module.Child(step.Name, address.NoKey)
+	}
+	return out
 }
 
 func (w *world) stray(a address.Address, s stranger) {
