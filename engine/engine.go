@@ -151,6 +151,9 @@ func load(opts Options, how loadOptions) (*Engine, hcl.Diagnostics) {
 		prog, more = prog.with(keys, nil)
 	}
 	e.prog = prog
+	if how.validate && !diags.HasErrors() && !more.HasErrors() {
+		more = append(more, prog.tryInstances()...)
+	}
 	diags = append(diags, more...)
 	diags = spec.WithoutConsequences(unique(append(diags, e.ownFiles()...)))
 	prog.sound = !diags.HasErrors()

@@ -125,6 +125,35 @@ func (e *Engine) remember(ledger *state.Ledger) hcl.Diagnostics {
 // them. Where they cannot be made they are left out.
 func (e *Engine) Remember(ledger *state.Ledger) { _ = e.remember(ledger) }
 
+// tryInstances checks one instance of each block whose instances follow data, in a program that is
+// only made for that: what is wrong with all of them comes out before there is any.
+func (p *program) tryInstances() hcl.Diagnostics {
+	next := p
+	for range maxModuleRounds { // there may be others within
+		keys := maps.Clone(next.keysets)
+		tried := false
+		for block, k := range keys {
+			if k.reason == "" || len(k.keys) > 0 {
+				continue
+			}
+			key := address.StringKey("...")
+			if next.groups[block].repeated.Count != nil {
+				key = address.IntKey(0)
+			}
+			k.keys, tried = []address.Key{key}, true
+			keys[block] = k
+		}
+		if !tried {
+			break
+		}
+		var diags hcl.Diagnostics
+		if next, diags = next.with(keys, nil); diags.HasErrors() {
+			return diags
+		}
+	}
+	return nil
+}
+
 // goOver makes a program with other instances the engine's.
 func (e *Engine) goOver(prog *program) {
 	if e.written == "" {

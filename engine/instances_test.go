@@ -5,7 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"tidegate/engine"
 	"tidegate/engine/plan"
+	"tidegate/providers"
+	"tidegate/providers/all"
 )
 
 const followers = `
@@ -363,4 +366,47 @@ output "paths" { value = [for k, s in module.service : s.path] }
 	m.wantFile("conf-red-web", "hello red-web 80")
 	m.wantFile("conf-blue-db", "hello blue-db 82")
 	m.wantNoChanges()
+}
+
+// validate finds what is wrong with every instance of what follows data, without any data.
+func TestValidateInstancesThatFollowData(t *testing.T) {
+	m := newModule(t, "main.hcl", `
+source "file" "services" { path = "services.json" }
+module "service" {
+  source   = "./service"
+  for_each = source.file.services.value
+  name     = each.key
+}
+sink "file" "app" {
+  for_each = source.file.services.value
+  path     = "app-${each.kye}"
+  content  = upcase(each.value)
+}
+`, "service/main.hcl", `
+variable "name" {}
+sink "file" "conf" {
+  for_each = { conf = var.name }
+  path     = "${each.key}-${each.value}"
+  content  = local.nothing
+}
+`)
+	registry, err := providers.NewRegistry(all.Kinds())
+	if err != nil {
+		t.Fatal(err)
+	}
+	validate := func() string {
+		e, diags := engine.Validate(t.Context(), engine.Options{Dir: m.dir, Registry: registry})
+		defer e.Close()
+		return texts(diags)
+	}
+	got := validate()
+	for _, want := range []string{"each.kye", "upcase", "local.nothing"} {
+		if strings.Count(got, want) == 0 {
+			t.Errorf("it says %q, and nothing of %s", got, want)
+		}
+	}
+	m.write("main.hcl", "source \"file\" \"services\" { path = \"services.json\" }\nsink \"file\" \"app\" {\n  for_each = source.file.services.value\n  path     = \"app-${each.key}\"\n  content  = each.value\n}\n")
+	if got := validate(); got != "" {
+		t.Errorf("of what is right it says %q", got)
+	}
 }
