@@ -505,7 +505,8 @@ func (d *Daemon) recallPushes(ctx context.Context) error {
 	for _, doc := range docs {
 		value, err := decodePushed(doc)
 		if err != nil {
-			d.opts.logger().Error("a pushed value cannot be read", "document", doc.Name, "error", err.Error())
+			d.opts.logger().Error("a value that was sent cannot be read and is lost: it has to be sent again; what was accepted before stays in use",
+				"address", doc.Name[len(pushPrefix):], "error", err.Error())
 			continue
 		}
 		a, err := address.Parse(doc.Name[len(pushPrefix):])
