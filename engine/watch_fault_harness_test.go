@@ -48,6 +48,7 @@ type simTarget struct {
 	most   int // writes at the same time
 
 	reading time.Duration // that it takes to look at a readable one
+	reads   int           // how often it was looked at
 	wakes   map[*func(providers.Change)]bool
 }
 
@@ -288,6 +289,7 @@ func (s *simReadable) Read(context.Context) (providers.Observed, error) {
 	w.mutex.Lock()
 	g := w.target(s.name)
 	slow := g.reading
+	g.reads++
 	w.mutex.Unlock()
 	time.Sleep(slow)
 	w.mutex.Lock()

@@ -102,9 +102,13 @@ func (s *service) wait() int {
 	return s.cmd.ProcessState.ExitCode()
 }
 
-// stop interrupts a daemon and wants an exit code.
+// stop interrupts a daemon and wants an exit code. One that has only just begun to run knows
+// nothing of signals yet.
 func (s *service) stop(code int) {
 	s.m.t.Helper()
+	if s.cmd.Stderr == s.log {
+		eventually(s.m.t, "the daemon has started", func() bool { return strings.Contains(s.log.String(), "daemon started") || s.over() })
+	}
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		s.m.t.Fatal(err)
 	}

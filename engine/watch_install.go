@@ -111,9 +111,13 @@ func usersOf(p *program) map[address.Address][]address.Address {
 		if n.addr.Type != address.Source && n.addr.Type != address.Sink {
 			continue
 		}
-		all := [][]address.Address{n.sources, n.sinks} // of each, every one once
+		sources, sinks := n.sources, n.sinks
+		if n.each != nil && n.each.data {
+			sources, sinks = p.besideEach(n)
+		}
+		all := [][]address.Address{sources, sinks} // of each, every one once
 		if len(n.rules) > 0 {
-			more := slices.Concat(n.sources, n.sinks)
+			more := slices.Concat(sources, sinks)
 			for _, r := range n.rules {
 				more = slices.Concat(more, p.nodes[r].sources, p.nodes[r].sinks)
 			}
@@ -126,6 +130,28 @@ func usersOf(p *program) map[address.Address][]address.Address {
 		}
 	}
 	return out
+}
+
+// besideEach returns the sources and sinks that an instance is made from on another way than by its
+// for_each. What comes to it on that way alone concerns it only when its own part of it changed,
+// which is seen when that is evaluated.
+func (p *program) besideEach(n *node) (sources, sinks []address.Address) {
+	for _, place := range p.graph.DependsOn(n.place) {
+		dep := p.sorted[place]
+		switch dep.addr.Type {
+		case address.Expansion, address.Detector, address.Rule, address.RateLimit:
+			if dep.addr == n.each.expansion.addr || dep.addr.Type != address.Expansion {
+				continue
+			}
+		case address.Source:
+			sources = append(sources, dep.addr)
+		case address.Sink:
+			sinks, sources = append(sinks, dep.addr), append(sources, dep.sources...)
+			continue
+		}
+		sources, sinks = append(sources, dep.sources...), append(sinks, dep.sinks...)
+	}
+	return sortedOnce(sources), sortedOnce(sinks)
 }
 
 // sweep removes what deliveries that were killed left beside their targets.

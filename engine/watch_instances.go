@@ -25,6 +25,8 @@ type instances struct {
 	made  map[address.Address][]address.Address // blocks by what their for_each is made of
 	stale map[address.Address]bool              // blocks whose for_each is to be evaluated
 	busy  bool                                  // it is being evaluated, or the program is being made
+	// values are those of for_each when they were evaluated last, by block.
+	values map[address.Address]cty.Value
 }
 
 // otherInstances asks for the program that has other instances.
@@ -39,6 +41,7 @@ type otherInstances struct {
 // installInstances has every block whose instances follow data evaluated anew.
 func (d *Daemon) installInstances() {
 	d.instances.made, d.instances.stale = map[address.Address][]address.Address{}, map[address.Address]bool{}
+	maps.DeleteFunc(d.instances.values, func(block address.Address, _ cty.Value) bool { return d.engine.prog.groups[block] == nil })
 	for block, g := range d.engine.prog.groups {
 		if !g.data {
 			continue
@@ -97,6 +100,7 @@ func (d *Daemon) findInstances() {
 					d.engine.emit(InstancesChanged{Block: block, Err: problem})
 				}
 				next.keys[block] = k
+				d.wakeChanged(j.group, j.value)
 			}
 			if sameKeysets(next.keys, d.engine.prog.keysets) {
 				d.instancesSettled()
@@ -109,6 +113,29 @@ func (d *Daemon) findInstances() {
 			d.others <- next // there is never a second one: busy is set
 		})
 	})
+}
+
+// wakeChanged lets those instances look again whose own part of for_each is another one now.
+func (d *Daemon) wakeChanged(g *group, now cty.Value) {
+	before, known := d.instances.values[g.block]
+	if d.instances.values == nil {
+		d.instances.values = map[address.Address]cty.Value{}
+	}
+	d.instances.values[g.block] = now
+	if known && before.RawEquals(now) || g.block.Type == address.ModuleCall {
+		return // what is in a module is made from the data on a way of its own
+	}
+	for _, a := range g.members() {
+		if known && eachObject("each", before, a.Key).RawEquals(eachObject("each", now, a.Key)) {
+			continue
+		}
+		if it := d.sinks[a]; it != nil && it.node != nil {
+			d.touch(it, causeInput)
+		} else if it := d.sources[a]; it != nil {
+			it.judged, it.moved = "", it.queued
+			d.ask(it)
+		}
+	}
 }
 
 // instancesSettled lets the sinks go on that waited for it.

@@ -180,3 +180,52 @@ sink "exec" "reload" {
 		t.Errorf("it saw %q, want %q", got, want)
 	}
 }
+
+// A value that changes for one instance wakes that one, not all that have their keys from the same
+// source.
+func TestWatchOneInstanceOfManyChanges(t *testing.T) {
+	simulate(t, func(t *testing.T, w *sim) {
+		m := newModule(t, "main.hcl", simSources(`interval = "10s"`, "all")+`
+sink "sim" "one" {
+  for_each = source.sim.all.value
+  name     = each.key
+  value    = each.value
+  readable = true
+}
+`)
+		w.set("all", `{"a":"1","b":"1","c":"1"}`)
+		w.watch(m)
+		pass(time.Minute)
+		reads := func(name string) (n int) {
+			w.with(func() { n = w.target(name).reads })
+			return n
+		}
+		want := func(name, value string) {
+			t.Helper()
+			if got := w.got(name); len(got) == 0 || got[len(got)-1] != value {
+				t.Errorf("%s got %q, want %s last", name, got, value)
+			}
+		}
+		before := map[string]int{}
+		for _, name := range []string{"a", "b", "c"} {
+			want(name, "1")
+			before[name] = reads(name)
+		}
+		w.set("all", `{"a":"1","b":"2","c":"1"}`)
+		pass(time.Minute)
+		want("b", "2")
+		w.set("all", `{"a":"1","b":"2","c":"1","d":"1"}`)
+		pass(time.Minute)
+		want("d", "1")
+		for _, name := range []string{"a", "c"} {
+			if n := reads(name); n != before[name] {
+				t.Errorf("the target of %s was looked at %d times more", name, n-before[name])
+			}
+		}
+		w.set("all", `{"a":"3","b":"3","c":"3","d":"3"}`)
+		pass(time.Minute)
+		for _, name := range []string{"a", "b", "c", "d"} {
+			want(name, "3")
+		}
+	})
+}
