@@ -21,7 +21,6 @@ import (
 	"tidegate/engine/state"
 	"tidegate/hclspec/address"
 	"tidegate/hclspec/mark"
-	"tidegate/providers"
 )
 
 // observer looks at the world once, in waves along the graph, and changes nothing. One
@@ -314,62 +313,6 @@ func (o *observer) mergeSource(l *look) {
 	}
 }
 
-// rejections lists what speaks against a candidate, each with the rule that says so.
-func rejections(checks []plan.Check) []string {
-	var out []string
-	for _, c := range checks {
-		for _, f := range refuses(c) {
-			out = append(out, ruleOf(c)+f)
-		}
-	}
-	return out
-}
-
-// refusal is the same as one text, in which each rule is named once.
-func refusal(checks []plan.Check) string {
-	var out []string
-	for _, c := range checks {
-		if list := refuses(c); len(list) > 0 {
-			out = append(out, ruleOf(c)+strings.Join(list, "; "))
-		}
-	}
-	return strings.Join(out, "; ")
-}
-
-// refuses returns the findings of a check that rejects.
-func refuses(c plan.Check) []string {
-	if c.Status == "pass" || c.Severity == "warning" {
-		return nil
-	}
-	out := make([]string, len(c.Findings))
-	for i, f := range c.Findings {
-		out[i] = strings.TrimSuffix(f, ".")
-	}
-	return out
-}
-
-// ruleOf is what a finding of a check begins with: the rule, unless it is a precondition of the
-// block's own.
-func ruleOf(c plan.Check) string {
-	if c.Address == c.Object {
-		return ""
-	}
-	return c.Address + ": "
-}
-
-func standingWords(c plan.Choice, row *state.Source) string {
-	switch c.Standing {
-	case plan.Accepted:
-		return "The accepted value stays in use."
-	case plan.Fallback:
-		return "The fallback stands in."
-	}
-	if row.Current() != nil {
-		return "The accepted value cannot be read, so what depends on it is left as it is."
-	}
-	return "Nothing was ever accepted, so what depends on it is left as it is."
-}
-
 func (o *observer) complain(n *node, summary, detail string) {
 	o.diags = append(o.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: n.rng().Ptr()})
 }
@@ -429,69 +372,6 @@ func jsonText(v cty.Value) []byte {
 		return nil
 	}
 	return data
-}
-
-// unknownReason says which source or sink a node waits for, and why.
-func (o *observer) unknownReason(n *node) string {
-	var waits []string
-	if n.each != nil && n.each.reason != "" {
-		waits = append(waits, fmt.Sprintf("%s: %s", n.each.block, n.each.reason))
-	}
-	for _, list := range [][]address.Address{n.sources, n.sinks} {
-		for _, a := range list {
-			if why, ok := o.reasons[a]; ok {
-				waits = append(waits, fmt.Sprintf("%s has no value (%s)%s", a, why, o.prog.through(n, a)))
-			}
-		}
-	}
-	if len(waits) == 0 {
-		waits = o.refusedOutputs(n)
-	}
-	if len(waits) == 0 {
-		return "a value it uses is not known"
-	}
-	return strings.Join(waits, "; ")
-}
-
-// refusedOutputs says which outputs of modules that a node uses have no value, and why.
-func (o *observer) refusedOutputs(n *node) []string {
-	var waits []string
-	var uses map[address.Address]struct{}
-	for a, why := range o.reasons {
-		if a.Type != address.Output {
-			continue
-		}
-		if uses == nil {
-			uses = o.prog.graph.Ancestors([]address.Address{n.addr})
-		}
-		if _, ok := uses[a]; ok {
-			waits = append(waits, fmt.Sprintf("%s has no value (%s)", a, why))
-		}
-	}
-	slices.Sort(waits)
-	return waits
-}
-
-// outputReason is why an output of a module has no value.
-func outputReason(diags hcl.Diagnostics) string {
-	for _, d := range diags {
-		if d.Severity == hcl.DiagError {
-			return strings.TrimSuffix(strings.ToLower(d.Summary[:1])+d.Summary[1:]+": "+d.Detail, ".")
-		}
-	}
-	return ""
-}
-
-// waitsOn returns the first of what a node waits for.
-func (o *observer) waitsOn(n *node) string {
-	for _, list := range [][]address.Address{n.sources, n.sinks} {
-		for _, a := range list {
-			if _, ok := o.reasons[a]; ok {
-				return a.String()
-			}
-		}
-	}
-	return ""
 }
 
 // unknownCondition says that a condition cannot be judged yet.
@@ -556,43 +436,6 @@ func (o *observer) evaluated(n *node) (*evaluated, hcl.Diagnostics) {
 	return ev, nil
 }
 
-// limiters makes the rate limits askable.
-func (o *observer) limiters() (map[string]plan.Limiter, hcl.Diagnostics) {
-	out := map[string]plan.Limiter{}
-	var diags hcl.Diagnostics
-	for a, n := range o.prog.nodes {
-		if a.Type != address.RateLimit {
-			continue
-		}
-		if err := o.engine.opts.contain(a, func() {
-			ev, more := o.evaluated(n)
-			diags = append(diags, more...)
-			if ev != nil && ev.limit != nil {
-				l := limiter(ev.limit, ev.settings.(*providers.RateLimitSettings))
-				out[a.String()] = o.engine.opts.containedLimiter(a, l)
-			}
-		}); err != nil {
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError, Summary: "Rate limit cannot be made", Subject: n.rng().Ptr(),
-				Detail: fmt.Sprintf("%s: %s.", a, err),
-			})
-		}
-	}
-	return out, diags
-}
-
-func limiter(l providers.RateLimit, s *providers.RateLimitSettings) plan.Limiter {
-	return plan.Limiter{
-		Shared: s.Scope == "shared",
-		Next: func(c state.Counter, now time.Time) time.Time {
-			return l.Next(providers.Counter(c), now)
-		},
-		Take: func(c state.Counter, at time.Time) state.Counter {
-			return state.Counter(l.Take(providers.Counter(slices.Clone(c)), at))
-		},
-	}
-}
-
 // fileIdentity is of a file that makes a rule what it is: as it was when the rule was made,
 // since that is what it judges by.
 func (o *observer) fileIdentity(n *node, path string) string {
@@ -605,47 +448,4 @@ func (o *observer) fileIdentity(n *node, path string) string {
 	}
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
-}
-
-// fetchLimiter holds looks back: so many in all, and so many for each host.
-type fetchLimiter struct {
-	all   chan struct{}
-	each  int
-	mutex sync.Mutex
-	hosts map[string]chan struct{}
-}
-
-func newFetchLimiter(all, each int) *fetchLimiter {
-	return &fetchLimiter{all: make(chan struct{}, all), each: each, hosts: map[string]chan struct{}{}}
-}
-
-func (f *fetchLimiter) acquire(ctx context.Context, host string) (release func(), err error) {
-	var own chan struct{}
-	if host != "" {
-		f.mutex.Lock()
-		if own = f.hosts[host]; own == nil {
-			own = make(chan struct{}, f.each)
-			f.hosts[host] = own
-		}
-		f.mutex.Unlock()
-		select {
-		case own <- struct{}{}:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	select {
-	case f.all <- struct{}{}:
-	case <-ctx.Done():
-		if own != nil {
-			<-own
-		}
-		return nil, ctx.Err()
-	}
-	return func() {
-		<-f.all
-		if own != nil {
-			<-own
-		}
-	}, nil
 }
