@@ -114,19 +114,22 @@ func TestHashModule(t *testing.T) {
 	must(os.WriteFile(filepath.Join(dir, "d", "b"), []byte("y"), 0o644))
 	must(os.Symlink("../shared", filepath.Join(dir, "link")))
 	seen := map[string]string{hash(): "at first"}
-	for name, change := range map[string]func() error{
-		"bytes":         func() error { return os.WriteFile(filepath.Join(dir, "d", "b"), []byte("z"), 0o644) },
-		"mode":          func() error { return os.Chmod(filepath.Join(dir, "a"), 0o755) },
-		"name":          func() error { return os.Rename(filepath.Join(dir, "a"), filepath.Join(dir, "c")) },
-		"another file":  func() error { return os.WriteFile(filepath.Join(dir, ".hidden"), nil, 0o644) },
-		"a link's file": func() error { return os.WriteFile(filepath.Join(top, "shared"), []byte("w"), 0o644) },
+	for _, step := range []struct {
+		name   string
+		change func() error
+	}{
+		{"bytes", func() error { return os.WriteFile(filepath.Join(dir, "d", "b"), []byte("z"), 0o644) }},
+		{"mode", func() error { return os.Chmod(filepath.Join(dir, "a"), 0o755) }},
+		{"name", func() error { return os.Rename(filepath.Join(dir, "a"), filepath.Join(dir, "c")) }},
+		{"another file", func() error { return os.WriteFile(filepath.Join(dir, ".hidden"), nil, 0o644) }},
+		{"a link's file", func() error { return os.WriteFile(filepath.Join(top, "shared"), []byte("w"), 0o644) }},
 	} {
-		must(change())
+		must(step.change())
 		sum := hash()
 		if other, is := seen[sum]; is {
-			t.Errorf("%s: the hash is that of %s", name, other)
+			t.Errorf("%s: the hash is that of %s", step.name, other)
 		}
-		seen[sum] = name
+		seen[sum] = step.name
 	}
 	before := hash()
 	must(os.WriteFile(filepath.Join(top, "elsewhere"), nil, 0o644))

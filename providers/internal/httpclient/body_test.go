@@ -75,15 +75,22 @@ func TestReadBody(t *testing.T) {
 	}
 }
 
-// emptyMembers is an endless gzip stream that decodes to nothing.
-type emptyMembers struct{ member, rest []byte }
+// emptyMembers is a gzip stream that decodes to nothing, and far longer than any limit here.
+type emptyMembers struct {
+	member, rest []byte
+	read         int
+}
 
 func (e *emptyMembers) Read(b []byte) (int, error) {
+	if e.read > 2<<20 {
+		return 0, errors.New("read far beyond the limit")
+	}
 	if len(e.rest) == 0 {
 		e.rest = e.member
 	}
 	n := copy(b, e.rest)
 	e.rest = e.rest[n:]
+	e.read += n
 	return n, nil
 }
 
