@@ -139,6 +139,7 @@ func TestWatchRefusesASavedPlanThatMoved(t *testing.T) {
 			m.replace("v.json", `{"n":7}`)
 			d.restart(m)
 			d.awaitFile("app", "n = 7\n")
+			d.awaitFile("ran", "run 1\nrun 7\n")
 			d.inStep()
 		}, "Stale plan", []string{"source.file.v accepted another value", "sink.file.app was delivered meanwhile", "sink.exec.run was delivered"}},
 		"another environment": {func(m *module, d *daemon) {

@@ -190,6 +190,9 @@ func TestTokens(t *testing.T) {
 		}
 		want(t, path, s.get(path, "Authorization", "Bearer "+token+"x"), 401)
 		want(t, path, s.do(s.request("HEAD", path, "", "Authorization", "Bearer "+token)), 200)
+		if t.Failed() {
+			return // the events of a listener that lets everybody in would never end
+		}
 	}
 	want(t, "second token", s.get("/metrics", "Authorization", "Bearer another-token-of-length"), 200)
 	want(t, "healthz", s.get("/healthz"), 200)

@@ -82,7 +82,7 @@ type emptyMembers struct {
 }
 
 func (e *emptyMembers) Read(b []byte) (int, error) {
-	if e.read > 2<<20 {
+	if e.read > 2<<20 || len(b) == 0 {
 		return 0, errors.New("read far beyond the limit")
 	}
 	if len(e.rest) == 0 {
