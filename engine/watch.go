@@ -105,6 +105,7 @@ type Daemon struct {
 	writing              bool              // a transaction is with the committer
 	lastTook             time.Duration     // of the newest commit of rows
 	lastRows, lastUrgent time.Time         // ends of commits
+	lastDelivery         time.Time         // when one began
 	untried              int               // sources that were never looked at since the start
 	reload               ReloadStatus
 	saved                [sha256.Size]byte // of the configuration as it is kept in the state
@@ -145,8 +146,9 @@ type Daemon struct {
 type timerName string
 
 const (
-	commitTimer timerName = "commit" // a failed one is tried again, or a gathered one is due
-	pauseTimer  timerName = "pause"  // one ends
+	commitTimer  timerName = "commit"  // a failed one is tried again, or a gathered one is due
+	deliverTimer timerName = "deliver" // one that waits in a flood may begin
+	pauseTimer   timerName = "pause"   // one ends
 )
 
 // NewDaemon loads the configuration, takes the state's lock and reads the ledger. With errors
@@ -337,14 +339,14 @@ func (d *Daemon) turn() {
 				d.due(key)
 			}
 		}
-		d.admit()
+		left := d.admit()
 		d.advanceSaved()
 		d.takeHeld()
 		d.findInstances()
 		d.storeOutputs()
 		d.flush()
 		d.mailMutex.Lock()
-		more := len(d.mail) > 0
+		more := left || len(d.mail) > 0
 		d.mailMutex.Unlock()
 		if !more {
 			return
@@ -369,9 +371,13 @@ func (d *Daemon) due(key any) {
 	}
 }
 
-// admit starts the jobs for which there is room.
-func (d *Daemon) admit() {
-	for !d.stopping {
+// admit starts the jobs for which there is room, and reports whether it left some for the next turn.
+func (d *Daemon) admit() (left bool) {
+	for n := 0; !d.stopping; n++ {
+		if n >= floodRows && d.flooded() {
+			left = true // what was sent meanwhile is taken in first
+			break
+		}
 		it, ok := d.looks.Take()
 		if !ok {
 			break
@@ -385,13 +391,14 @@ func (d *Daemon) admit() {
 		}
 		d.render(it)
 	}
-	for {
+	for !d.deliversLater() {
 		it, ok := d.delivers.Take()
 		if !ok {
 			break
 		}
 		d.deliver(it)
 	}
+	return left
 }
 
 // post hands something to the loop, from any goroutine. It never blocks.

@@ -240,15 +240,34 @@ func (d *Daemon) holdBack(rows *transaction) bool {
 // time, are written floodRows at once, so that nobody waits for all of them, and are not put off
 // longer than floodLongest, however slow the disk. Somebody who sends one value after the other
 // is not kept waiting for their delivery.
+//
+// Deliveries make the disk busy that the pushes wait for: beyond floodDeliveries that run, one more
+// begins each floodDelivery, so that slow ones keep none of the others waiting.
 const (
 	floodWaiting = 4
 	floodGap     = 100 * time.Millisecond // a busy machine lets nobody run for some time
 	floodShare   = 9
 	floodRows    = 4
 	floodLongest = 250 * time.Millisecond
+
+	floodDeliveries = 2
+	floodDelivery   = 20 * time.Millisecond
 )
 
 func (d *Daemon) flooded() bool { return time.Since(d.lastUrgent) < floodGap }
+
+// deliversLater reports whether the next delivery waits for its turn in a flood.
+func (d *Daemon) deliversLater() bool {
+	if !d.flooded() || d.delivers.Waiting() == 0 || d.delivers.Running() < floodDeliveries {
+		return false
+	}
+	wait := floodDelivery - time.Since(d.lastDelivery)
+	if wait <= 0 {
+		return false
+	}
+	d.timers.Set(deliverTimer, wait)
+	return true
+}
 
 // partSize is how many rows are written at once, 0 for all.
 func (d *Daemon) partSize() int {

@@ -11,7 +11,7 @@ import (
 
 // deliver starts a worker that carries a delivery to its target.
 func (d *Daemon) deliver(it *sinkItem) {
-	it.phase = delivering
+	it.phase, d.lastDelivery = delivering, time.Now()
 	c, e := it.change, d.engine
 	if r := it.planned(c); r != nil {
 		e = r.engine

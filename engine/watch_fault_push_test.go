@@ -167,6 +167,55 @@ func TestWatchW11FloodOfOneName(t *testing.T) {
 	}
 }
 
+// In a flood few deliveries begin at once. Programs that do not end keep nobody else waiting even so.
+func TestWatchFloodAndSlowSinks(t *testing.T) {
+	m := newModule(t, "main.hcl", pushedToFile+`
+source "webhook" "slow" {}
+sink "exec" "slow" {
+  count   = 4
+  command = ["/bin/sh", "-c", "echo began >> began.${count.index}; while ! [ -e go ]; do sleep 0.02; done"]
+  stdin   = source.webhook.slow.text
+}
+source "webhook" "other" {}
+sink "file" "other" {
+  path    = "other.json"
+  content = source.webhook.other.text
+}`)
+	d := m.watch()
+	over := make(chan struct{})
+	var flood sync.WaitGroup
+	var next atomic.Int64
+	for range 8 {
+		flood.Go(func() {
+			for {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				n := next.Add(1)
+				if got := d.push("app", fmt.Sprintf(`{"v":%d}`, n), ""); got.Outcome > engine.PushUnchanged {
+					t.Errorf("push %d: %+v", n, got)
+					return
+				}
+			}
+		})
+	}
+	defer flood.Wait()
+	defer close(over)
+	d.await("the flood has begun", func() bool { return next.Load() > 50 })
+	d.push("slow", `1`, "")
+	for i := range 4 {
+		d.awaitFile(fmt.Sprintf("began.%d", i), "began\n")
+	}
+	d.push("other", `{"v":7}`, "")
+	d.awaitFile("other.json", `{"v":7}`)
+	m.write("go", "")
+	for i := range 4 {
+		d.awaitSink(fmt.Sprintf("sink.exec.slow[%d]", i), engine.StateOK)
+	}
+}
+
 // v is the number in a file, 0 if there is none.
 func (m *module) v(name string) int {
 	m.t.Helper()

@@ -27,7 +27,11 @@ func Main(kinds []*providers.Kind) {
 	serveAsInit()
 	hurry()
 	ctx, cancel := context.WithCancel(context.Background())
-	go interrupts(cancel)
+	// Taken from here on: a signal that comes before the goroutine runs would end us in the middle
+	// of what has to be put back, such as the state of a terminal.
+	ch := make(chan os.Signal, 2)
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
+	go interrupts(ch, cancel)
 	// A reader that goes away is an error of the write, not the death of an apply. Ignoring
 	// the signal would be inherited by the programs we run; taking it is not.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -39,9 +43,7 @@ func Main(kinds []*providers.Kind) {
 }
 
 // interrupts stops gracefully at the first interrupt and at once at the second.
-func interrupts(cancel context.CancelFunc) {
-	ch := make(chan os.Signal, 2)
-	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
+func interrupts(ch <-chan os.Signal, cancel context.CancelFunc) {
 	<-ch
 	cancel()
 	if slices.Contains(os.Args, "--watch") && !isTerminal(os.Stderr) {

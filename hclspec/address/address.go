@@ -462,6 +462,9 @@ func (p *parser) quoted() (string, error) {
 	for i := p.pos + 1; i < len(p.in); i++ {
 		switch c := p.in[i]; c {
 		case '"':
+			if !utf8.ValidString(b.String()) {
+				return "", fmt.Errorf("invalid UTF-8 in the text at offset %d", p.pos)
+			}
 			p.pos = i + 1
 			return b.String(), nil
 		case '$', '%':

@@ -34,7 +34,7 @@ func TestParseRefusesWhatIsNoAddress(t *testing.T) {
 	for _, s := range []string{
 		"", "source", "source.http", "sink.file.", "thing.a.b", "var", "var.x.y",
 		"sink.file.a[", "sink.file.a[01]", "sink.file.a[-1]", `sink.file.a["x`, `sink.file.a["x"`, `sink.file.a["\q"]`,
-		"module.a", "module.sink.file.x", "sink.file.a b", "sink..a", "\xff.a.b",
+		"module.a", "module.sink.file.x", "sink.file.a b", "sink..a", "\xff.a.b", "sink.e.b[\"\xfa\"]",
 	} {
 		if a, err := Parse(s); err == nil {
 			t.Errorf("Parse(%q) = %v, want an error", s, a)
