@@ -72,7 +72,7 @@ func (d *Daemon) watchConfiguration(ctx context.Context) <-chan *candidateConfig
 }
 
 func (w *configWatch) run() {
-	w.loaded = w.look()
+	w.loaded = w.look().asRead(cmp.Or(w.tried, w.engine), nil) // from the load on
 	w.seen = w.loaded
 	interval := cmp.Or(w.d.watch.ConfigInterval, configLook)
 	timer := time.NewTimer(max(0, interval))
@@ -148,7 +148,7 @@ func (w *configWatch) load(replies []chan error) {
 	} else if news = news || w.problem != "" || !sameProgram(w.engine.prog, next.engine.prog); news {
 		w.engine, w.tried, w.problem = next.engine, nil, ""
 	}
-	w.loaded = w.look().from(before, next.start)
+	w.loaded = w.look().asRead(next.engine, before)
 	w.seen, w.changed = w.loaded, time.Time{}
 	if !news {
 		return
@@ -228,17 +228,53 @@ func (s stamps) equal(other stamps) bool {
 	return maps.EqualFunc(s, other, stamp.equal)
 }
 
-// from takes over what was seen before the files were read. Of what nobody looked at then, a
-// file that is newer than that may hold something else than what was read.
-func (s stamps) from(before stamps, start time.Time) stamps {
+// changedSince is the stamp of a file that is not any more as it was read. No file has it.
+var changedSince = stamp{sum: fileFound{ok: true}}
+
+// asRead takes over what was seen before the files were read. Of what nobody looked at then, it
+// compares what is there now with what the configuration was made of: a file that changed in
+// between has the stamp of none, whatever its times say.
+func (s stamps) asRead(e *Engine, before stamps) stamps {
+	read := map[string]bool{}
+	compare := func(r hclspec.Read, was func() fileFound, disk hclspec.FunctionOptions) {
+		key := stampKey(r)
+		read[key] = true
+		if _, known := before[key]; known {
+			return
+		}
+		switch {
+		case r.Kind == hclspec.ReadSet:
+			s[key] = stamp{sum: was()}
+		case foundIn(disk.Again(r)) != was():
+			s[key] = changedSince
+		}
+	}
+	for r, found := range e.spec.Sources() {
+		compare(r, func() fileFound { return foundIn(found) }, hclspec.FunctionOptions{})
+	}
+	if e.prog != nil {
+		for _, f := range e.prog.fileReads() {
+			for r, was := range f.all() {
+				compare(r, func() fileFound { return was }, e.prog.disk())
+			}
+		}
+	}
 	for path, is := range s {
-		if was, ok := before[path]; ok {
+		if was, known := before[path]; known {
 			s[path] = was
-		} else if is.info != nil && !is.info.ModTime().Before(start) {
-			s[path] = stamp{}
+		} else if _, belongs := hclspec.KindOf(filepath.Base(path)); belongs && !read[path] && is.info != nil && !is.info.IsDir() {
+			s[path] = changedSince // it was not there
 		}
 	}
 	return s
+}
+
+// stampKey is the key of what a read looks at.
+func stampKey(r hclspec.Read) string {
+	if r.Kind == hclspec.ReadSet {
+		return fmt.Sprintf("%s of %s", r.Pattern, r.Path)
+	}
+	return r.Path
 }
 
 // look looks at the directory's files and at those that functions and rules read, of the
@@ -282,7 +318,7 @@ func (e *Engine) stamp(out stamps) {
 	for _, f := range e.prog.fileReads() {
 		for r := range f.all() {
 			if r.Kind == hclspec.ReadSet {
-				out[fmt.Sprintf("%s of %s", r.Pattern, r.Path)] = stamp{sum: foundIn(e.prog.disk().Again(r))}
+				out[stampKey(r)] = stamp{sum: foundIn(e.prog.disk().Again(r))}
 				continue
 			}
 			one(r.Path)
