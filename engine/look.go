@@ -33,6 +33,7 @@ type look struct {
 	failedToFetch bool
 	fetched       *fetched      // by a glance
 	healed        []byte        // the accepted bytes, had again after they were lost
+	lostSent      bool          // the accepted bytes were sent, and are lost
 	after         time.Duration // what the origin asked for before the next look
 
 	certificateEnds time.Time // of the origin, zero if it has none or did not answer
@@ -78,7 +79,7 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 	}
 	known := row
 	sent := wasSent(n, ev.source, settings, row.Current())
-	if o.scene != nil && o.scene.lost && !sent {
+	if o.scene != nil && o.scene.lost && (!sent || o.scene.pushed != nil) {
 		known = nil
 	}
 	if !o.admits(n, l) {
@@ -97,14 +98,14 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 			l.diags = append(l.diags, o.expiring(n, l.certificateEnds)...)
 		}
 	}
-	if err == nil && snapshot.NotModified && o.idle(l, row) {
+	if err == nil && snapshot.NotModified && o.idle(l, row) && !o.scene.lost {
 		// Nothing moved: no byte is read, decoded or written.
 		l.Same, l.Validator = true, cmp.Or(snapshot.Validator, row.Validator)
 		return l
 	}
 	if err == nil && snapshot.NotModified && !o.recall(ctx, l, row.Current()) {
 		// What has not been modified is lost here: it is had again by asking without a validator.
-		if err = errLostPush; !sent {
+		if err, l.lostSent = errLostPush, sent; !sent {
 			snapshot, err = o.fetch(ctx, n, ev.source, settings, nil)
 		}
 	}

@@ -73,6 +73,8 @@ type SourceStatus struct {
 	NextLook        time.Time       `json:"next_look,omitzero"` // zero: only when something tells
 	Failures        int             `json:"failures"`           // in a row
 	CertificateEnds time.Time       `json:"certificate_ends,omitzero"`
+	// LostPush says why a value that was sent has to be sent again, "" where none has.
+	LostPush string `json:"lost_push,omitempty"`
 
 	// Since the daemon started.
 	Looks      int64 `json:"looks"`

@@ -110,6 +110,7 @@ type Daemon struct {
 	reload               ReloadStatus
 	saved                [sha256.Size]byte // of the configuration as it is kept in the state
 	first                []byte            // what is to be kept of it at the start
+	waiting              []*state.Document // values that were sent and not looked at when the last daemon ended
 	carrying             *savedRun         // a saved plan that is carried out, nil for none
 	held                 *heldConfig       // waits until what it moves has nothing under way, nil for none
 	stopping             bool
@@ -209,6 +210,10 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 	if err := d.rememberMoves(ctx); err != nil {
 		return nil, append(stateError("Cannot write the state", err), d.closeQuietly()...)
 	}
+	var err error
+	if d.waiting, err = d.store.Documents(ctx, pushPrefix); err != nil {
+		return nil, append(stateError("Cannot read the state", fmt.Errorf("read what was pushed: %w", err)), d.closeQuietly()...)
+	}
 	diags = append(diags, d.rememberInstances()...)
 	d.engine.prog.slim()
 	d.publishReceivers()
@@ -290,9 +295,8 @@ func (d *Daemon) begin() {
 	d.install(nil)
 	d.saveConfiguration(d.first)
 	d.first = nil
-	if err := d.recallPushes(context.Background()); err != nil {
-		d.opts.logger().Error("pushed values cannot be read", "error", err.Error())
-	}
+	d.takeUpPushes(d.waiting)
+	d.waiting = nil
 	d.reload = ReloadStatus{Success: true, Time: time.Now(), Error: d.reload.Error}
 	if d.reload.Error != "" {
 		d.reload.Success = false

@@ -270,6 +270,9 @@ func (d *Daemon) decideSource(it *sourceItem, r *looked) {
 	for name, counter := range p.Shared {
 		d.ledger.Shared[name] = counter
 	}
+	if it.had().lostPush != "" && (choice.Read || r.push != nil && used && choice.Problem == plan.NoProblem) {
+		it.trouble.lostPush = "" // something newer is there
+	}
 	if r.push != nil && it.pushed == r.push && used {
 		it.pushed = nil
 	}

@@ -35,11 +35,14 @@ func (d *Daemon) haveAgain(it *sourceItem) {
 
 // restoreSource stores again what a look brought of lost content, and lets go on what waits for it.
 func (d *Daemon) restoreSource(it *sourceItem, l *look) {
+	if l.lostSent {
+		it.has().lostPush = errLostPush.Error()
+	}
 	current := d.ledger.Sources[it.addr()].Current()
 	if l.healed == nil || current == nil {
 		return
 	}
-	it.lost, it.has().restored = false, time.Now()
+	it.lost, it.has().restored, it.has().lostPush = false, time.Now(), ""
 	d.record(&state.Batch{Restored: []state.Blob{{Hash: current.Blob, Data: l.healed, Sealed: current.Sealed}}})
 	d.opts.logger().Info("the lost content of a source is there again", "address", it.addr().String())
 	d.wakeUsers(it.addr(), causeInput)

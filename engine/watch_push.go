@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -355,7 +354,7 @@ func (d *Daemon) takeIn(c *incoming, same bool, durable chan<- bool) {
 		d.afterUrgent(durable)
 		return
 	}
-	same = same && it.sent == nil
+	same = same && it.sent == nil && !it.lost && it.had().lostPush == "" // what is lost is had again by it
 	if same {
 		c.result.Outcome = PushUnchanged
 	}
@@ -471,6 +470,9 @@ func (s *scene) judgePush(ctx context.Context, c *incoming) (same bool, findings
 		value = value.Mark(mark.Sensitive)
 	}
 	version := decode.RawHash(c.Data)
+	if settings.Sensitive {
+		version = s.reader.Keyed(version) // a rule may say it
+	}
 	checks, rejected := s.judgeOne(ctx, n, settings, candidate{value: value, previous: previous, data: c.Data, version: version})
 	if !rejected {
 		return false, nil, ""
@@ -496,27 +498,26 @@ func (s *scene) verdict(n *node, checks []plan.Check) (same bool, findings []str
 	return false, nil, waits
 }
 
-// recallPushes finds the values that were sent and not yet looked at when the last daemon ended.
-func (d *Daemon) recallPushes(ctx context.Context) error {
-	docs, err := d.store.Documents(ctx, pushPrefix)
-	if err != nil {
-		return fmt.Errorf("read what was pushed: %w", err)
-	}
+// takeUpPushes goes on with the values that were sent and not yet looked at when the last daemon
+// ended.
+func (d *Daemon) takeUpPushes(docs []*state.Document) {
 	for _, doc := range docs {
-		value, err := decodePushed(doc)
-		if err != nil {
-			d.opts.logger().Error("a value that was sent cannot be read and is lost: it has to be sent again; what was accepted before stays in use",
-				"address", doc.Name[len(pushPrefix):], "error", err.Error())
-			continue
-		}
 		a, err := address.Parse(doc.Name[len(pushPrefix):])
 		if err != nil {
 			continue
 		}
-		if it := d.sources[a]; it != nil {
-			it.pushed, it.sent = value, value
-			d.ask(it)
+		it := d.sources[a]
+		if it == nil {
+			continue
 		}
+		value, err := decodePushed(doc)
+		if err != nil {
+			d.opts.logger().Error("a value that was sent cannot be read and is lost: it has to be sent again; what was accepted before stays in use",
+				"address", a.String(), "error", err.Error())
+			it.has().lostPush = "a value that was sent cannot be read and is lost: send it again; what was accepted before stays in use"
+			continue
+		}
+		it.pushed, it.sent = value, value
+		d.ask(it)
 	}
-	return nil
 }

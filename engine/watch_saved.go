@@ -45,7 +45,7 @@ const (
 )
 
 // errPlanAtWork is why a second plan is not begun.
-var errPlanAtWork = errors.New("another saved plan is being carried out by the daemon; try again when it is done")
+var errPlanAtWork = errors.New("another saved plan is being carried out by the daemon, and nothing of this one was done; try again when the other one is finished")
 
 // stoppingReason is why something of a plan is not begun any more.
 const stoppingReason = "the daemon is stopping"
@@ -344,6 +344,9 @@ func (d *Daemon) acceptedByPlan(it *sourceItem, c *plan.SourceChange) {
 		it.pushed, it.sent = nil, nil
 	}
 	it.lost, it.held, it.outdated = false, false, it.looking
+	if it.trouble != nil {
+		it.trouble.lostPush = ""
+	}
 	it.changes++
 	it.accepting++
 	d.afterCommit(func() {

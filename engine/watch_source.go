@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"time"
 
@@ -67,6 +68,7 @@ type sourceTrouble struct {
 	lastErrorTime          time.Time
 	certificate            time.Time // when it ends
 	restored               time.Time // when lost content was there again
+	lostPush               string    // what became of a value that was sent and is to be sent again, "" for nothing
 	rejections, errorsSeen int64
 }
 
@@ -388,6 +390,9 @@ func (d *Daemon) noteSource(it *sourceItem, l *look, c plan.Choice, known bool) 
 		to, it.lastSuccess = StateFlapping, now
 	case plan.Waiting:
 		to = StateWaiting
+		if lost := it.had().lostPush; lost != "" {
+			to, reason = StateDegraded, lost
+		}
 	case plan.Blocked:
 		to = StateBlocked
 	default:
@@ -400,8 +405,8 @@ func (d *Daemon) noteSource(it *sourceItem, l *look, c plan.Choice, known bool) 
 
 // well notes that nothing is wrong with what a source brings.
 func (d *Daemon) well(it *sourceItem) {
-	if it.pace.broken != "" {
-		d.sourceState(it, StateDegraded, it.pace.broken)
+	if wrong := cmp.Or(it.had().lostPush, it.pace.broken); wrong != "" {
+		d.sourceState(it, StateDegraded, wrong)
 		return
 	}
 	d.sourceState(it, StateOK, "")

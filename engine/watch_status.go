@@ -57,7 +57,7 @@ func (d *Daemon) sourceStatus(it *sourceItem) *SourceStatus {
 	s := &SourceStatus{
 		Address: it.addr(), Kind: it.node.addr.Kind, Identity: it.identity, State: it.state, Reason: it.had().reason,
 		LastLook: it.lastLook, LastSuccess: it.lastSuccess, LastError: it.had().lastError, LastErrorTime: it.had().lastErrorTime,
-		NextLook: it.due, CertificateEnds: it.had().certificate,
+		NextLook: it.due, CertificateEnds: it.had().certificate, LostPush: it.had().lostPush,
 		Looks: it.looks, Changes: it.changes, Rejections: it.had().rejections, Errors: it.had().errorsSeen,
 	}
 	if it.queued {

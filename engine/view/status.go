@@ -98,6 +98,7 @@ func sourceRow(now time.Time, s *engine.SourceStatus) statusRow {
 	if s.LastErrorTime.After(s.LastSuccess) || s.State == engine.StateDegraded {
 		notes = addNote(notes, s.LastError)
 	}
+	notes = addNote(notes, s.LostPush)
 	if s.Failures > 1 && len(notes) > 0 {
 		notes[len(notes)-1] += fmt.Sprintf(" (%d times in a row)", s.Failures)
 	}

@@ -34,7 +34,7 @@ func sampleStatus() *engine.Status {
 		Sources: []*engine.SourceStatus{
 			{
 				Address: address.Of(address.Source, "http", "app"), State: engine.StateDegraded, LastSuccess: day.Add(-90 * time.Second),
-				CertificateEnds: day.Add(24 * time.Hour), Looks: 100, Changes: 2, Rejections: 1, Errors: 7,
+				CertificateEnds: day.Add(24 * time.Hour), LostPush: "send it again", Looks: 100, Changes: 2, Rejections: 1, Errors: 7,
 			},
 			{Address: address.Address{Type: address.Source, Kind: "webhook", Name: "w", Key: address.StringKey(`a"b\`)}, State: engine.StateWaiting},
 		},
@@ -81,6 +81,7 @@ func TestMetrics(t *testing.T) {
 		`tidegate_source_degraded{address="source.http.app"} 1`,
 		`tidegate_source_degraded{address="source.webhook.w[\"a\\\"b\\\\\"]"} 0`,
 		`tidegate_source_certificate_expiry_seconds{address="source.http.app"} 86400`,
+		`tidegate_source_push_lost{address="source.http.app"} 1`,
 		`tidegate_sources{state="degraded"} 1`, `tidegate_sources{state="waiting"} 1`,
 		`tidegate_sink_deliveries_total{address="sink.file.app"} 5`,
 		`tidegate_sink_delivery_failures_total{address="sink.exec.reload"} 3`,

@@ -295,6 +295,8 @@ func writeSources(t *familyWriter, st *engine.Status) {
 			ends := st.Sources[i].CertificateEnds
 			return ends.Sub(st.Time).Seconds(), !ends.IsZero()
 		})
+	t.each("tidegate_source_push_lost", "Whether a value that was sent to a source is lost and has to be sent again.", false, list,
+		func(i int) (float64, bool) { return 1, st.Sources[i].LostPush != "" })
 }
 
 func writeSinks(t *familyWriter, st *engine.Status) {
