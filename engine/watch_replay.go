@@ -100,7 +100,8 @@ func (r *replays) write(t *transaction) {
 		page.keys = append(page.keys, e.Key)
 		page.at = max(page.at, e.At)
 	}
-	t.documents[page.name] = &state.Document{Name: page.name, Data: encodeReplays(t.replays)}
+	// A digest of what is secret, and can be guessed, is as secret.
+	t.documents[page.name] = &state.Document{Name: page.name, Data: encodeReplays(t.replays), Sealed: true}
 	t.replays = nil
 	r.order = append(r.order, page)
 	oldest := r.now().Add(-replayAge).Unix()
