@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -171,6 +172,66 @@ func TestWatchW18ListenerFollowsAReload(t *testing.T) {
 	change(listeningAt(second, "")).want(t, 0)
 	if got := answers(t, second, "/healthz"); got != 200 {
 		t.Errorf("it is open again and answers %d", got)
+	}
+	if s.over() {
+		t.Fatalf("the daemon ended:\n%s", s.log)
+	}
+}
+
+// W18: the listener moves between addresses that exclude each other: from one address of the machine
+// to all of them and back. What somebody else holds is not taken from him, and refuses the reload.
+func TestWatchW18ListenerMovesToAnAddressThatItExcludes(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("two sockets of one user have a port together on Linux alone")
+	}
+	one := freeAddress(t)
+	_, port, err := net.SplitHostPort(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := net.JoinHostPort("127.0.0.2", port)
+	m := newModule(t, "main.hcl", listeningAt(one, ""))
+	s := m.serve()
+	eventually(t, "it runs", func() bool { return answers(t, one, "/readyz") == 200 })
+	v := 0
+	move := func(to string) {
+		t.Helper()
+		v++
+		half := sendHalf(t, one, fmt.Sprintf(`{"config_name":"app","config_data":{"v":%d}}`, v))
+		m.write("main.hcl", listeningAt(to, "insecure = true"))
+		m.tool("reload").want(t, 0)
+		half.finish()
+		eventually(t, "what was sent meanwhile travels", func() bool { return m.v("hook.json") == v })
+		if got := answers(t, one, "/healthz"); got != 200 {
+			t.Errorf("at %s it answers %d", to, got)
+		}
+	}
+	for range 2 {
+		move(":" + port)
+		if got := answers(t, other, "/healthz"); got != 200 {
+			t.Errorf("at all addresses it answers %d", got)
+		}
+		move("0.0.0.0:" + port) // the same
+		move(one)
+		eventually(t, "it is closed elsewhere", func() bool { return answers(t, other, "/healthz") == 0 })
+	}
+	move("localhost:" + port)
+
+	taken, err := net.Listen("tcp", other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	m.write("main.hcl", listeningAt(":"+port, "insecure = true"))
+	m.tool("reload").want(t, 1, "The listener cannot be opened", "address already in use")
+	if got := answers(t, one, "/healthz"); got != 200 {
+		t.Errorf("the old listener answers %d", got)
+	}
+	_ = taken.Close()
+	move(":" + port)
+	if ln, err := net.Listen("tcp", other); err == nil {
+		_ = ln.Close()
+		t.Error("somebody else gets in beside it")
 	}
 	if s.over() {
 		t.Fatalf("the daemon ended:\n%s", s.log)

@@ -16,7 +16,8 @@ import (
 )
 
 // listening is the listener of a daemon, which a reload may open, change, move or close. The new
-// one is open before the old one is closed, and requests under way come to their end.
+// one is open before the old one is closed, or, where both addresses exclude each other, it is as
+// good as open; requests under way come to their end.
 type listening struct {
 	*watching
 	flag string          // --listen, in place of the block's address
@@ -116,14 +117,18 @@ func (l *listening) open(e *engine.Engine, in *engine.Receivers) (*openListener,
 		return refuse(err)
 	}
 	l.mutex.Lock()
-	if l.now != nil && l.now.block.Address == block.Address {
-		next.socket = l.now.socket
-	}
+	now := l.now
 	l.mutex.Unlock()
-	if next.socket == nil {
-		if next.socket, err = web.Open(l.ctx, block.Address); err != nil {
-			return refuse(fmt.Errorf("open the listener at %s: %w; free the port, or name another in the listener block or with --listen", block.Address, err))
-		}
+	switch {
+	case now == nil:
+		next.socket, err = web.Open(l.ctx, block.Address)
+	case now.block.Address == block.Address || now.socket.Is(block.Address):
+		next.socket = now.socket
+	default:
+		next.socket, err = web.OpenBeside(l.ctx, block.Address, now.socket)
+	}
+	if err != nil {
+		return refuse(fmt.Errorf("open the listener at %s: %w; free the port, or name another in the listener block or with --listen", block.Address, err))
 	}
 	return next, diags
 }
@@ -136,6 +141,12 @@ func (l *listening) isOpen() bool {
 
 // serve lets a listener run in place of the one that does, nil for none. It does not wait.
 func (l *listening) serve(next *openListener) {
+	if next != nil {
+		if err := next.socket.Listen(); err != nil { // it was bound, so nothing is known that would bring this about
+			l.log.Error("the listener cannot be opened where the configuration says; it stays as it was", "address", next.block.Address, "error", err.Error())
+			return
+		}
+	}
 	l.mutex.Lock()
 	before := l.now
 	l.now = next

@@ -11,9 +11,10 @@ import (
 // Socket is an open address. One server after the other may accept from it, so that another
 // configuration of the listener takes it over without a moment in which nobody listens.
 type Socket struct {
-	ln    *net.TCPListener
-	mutex sync.Mutex
-	last  *lease
+	ln       *net.TCPListener // nil while it is only reserved
+	reserved *reservation     // nil where it was open from the start
+	mutex    sync.Mutex
+	last     *lease
 }
 
 // Open opens an address.
@@ -25,11 +26,63 @@ func Open(ctx context.Context, address string) (*Socket, error) {
 	return &Socket{ln: ln.(*net.TCPListener)}, nil
 }
 
-// Addr is the address that it was opened at.
-func (s *Socket) Addr() net.Addr { return s.ln.Addr() }
+// OpenBeside opens an address while another one of ours is open, which may exclude it: both are the
+// same port, and one of them is all addresses of the machine. It is then reserved, and nothing is
+// accepted at it, nor taken away from the other, before Listen.
+func OpenBeside(ctx context.Context, address string, other *Socket) (*Socket, error) {
+	s, err := Open(ctx, address)
+	if err == nil || !other.mayExclude(address) {
+		return s, err
+	}
+	r, reserving := reserve(address, other.ln)
+	if reserving != nil {
+		return nil, reserving
+	}
+	return &Socket{reserved: r}, nil
+}
+
+// Is reports whether an address is the one that is open, however it is written.
+func (s *Socket) Is(address string) bool {
+	at, err := net.ResolveTCPAddr("tcp", address)
+	if err != nil || s.ln == nil {
+		return false
+	}
+	open := s.ln.Addr().(*net.TCPAddr)
+	return at.Port == open.Port && at.Zone == open.Zone && (everywhere(at) && everywhere(open) || at.IP.Equal(open.IP))
+}
+
+// mayExclude reports whether nothing but this socket may keep an address from being opened.
+func (s *Socket) mayExclude(address string) bool {
+	at, err := net.ResolveTCPAddr("tcp", address)
+	return err == nil && s.ln != nil && at.Port == s.ln.Addr().(*net.TCPAddr).Port
+}
+
+// everywhere reports whether an address stands for all of the machine.
+func everywhere(a *net.TCPAddr) bool { return len(a.IP) == 0 || a.IP.IsUnspecified() }
+
+// Listen opens an address that was only reserved. It comes before Lease.
+func (s *Socket) Listen() (err error) {
+	if s.ln == nil {
+		s.ln, err = s.reserved.listen()
+	}
+	return err
+}
+
+// Addr is the address that it was opened at, nil before Listen.
+func (s *Socket) Addr() net.Addr {
+	if s.ln == nil {
+		return nil
+	}
+	return s.ln.Addr()
+}
 
 // Close closes the address, whoever accepts from it.
-func (s *Socket) Close() error { return s.ln.Close() }
+func (s *Socket) Close() error {
+	if s.ln == nil {
+		return s.reserved.close()
+	}
+	return s.ln.Close()
+}
 
 // Lease returns a listener for the next server. The one before may go on until it is closed, which
 // then leaves the address open; nothing may be accepted from the new one before that. Closing the
