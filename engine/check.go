@@ -148,7 +148,7 @@ func (p *program) checkNode(n *node, vals values) (out checked) {
 	ev, partly, more := p.trial(n, v)
 	out = checked{diags: append(diags, more...)}
 	if !partly && !out.diags.HasErrors() {
-		if len(n.sources) == 0 && len(n.sinks) == 0 && !n.usesDelivery {
+		if len(n.sources) == 0 && len(n.sinks) == 0 && !n.usesDelivery || n.saysWhen() {
 			n.static = ev
 		}
 		if f, ok := ev.rule.(interface{ ConfigFiles() []string }); ok {
@@ -161,6 +161,9 @@ func (p *program) checkNode(n *node, vals values) (out checked) {
 	if n.static == nil {
 		n.takes = knownPush(n, v)
 	}
+	if partly && n.saysWhen() && len(n.sources)+len(n.sinks) > 0 && !(p.validate && n.each != nil) {
+		out.diags = append(out.diags, n.followsData())
+	}
 	if !v.Type().HasAttribute("path") || !v.GetAttr("path").IsWhollyKnown() {
 		return out
 	}
@@ -172,6 +175,24 @@ func (p *program) checkNode(n *node, vals values) (out checked) {
 		n.reads = r.ReadsPath()
 	}
 	return out
+}
+
+// saysWhen reports whether a node says when something is looked at or may pass: that is to be known
+// before there is any data.
+func (n *node) saysWhen() bool {
+	return n.addr.Type == address.Detector || n.addr.Type == address.RateLimit
+}
+
+func (n *node) followsData() *hcl.Diagnostic {
+	from := slices.Concat(n.sources, n.sinks)[0]
+	what := "a rate limit decides what may pass"
+	if n.addr.Type == address.Detector {
+		what = "a detector decides when sources are looked at"
+	}
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Policy that follows data", Subject: n.rng().Ptr(),
+		Detail: fmt.Sprintf("%s needs a value of %s, which is not known before that was looked at, and %s. Take the value from a variable, env or a file.", n.addr, from, what),
+	}
 }
 
 // knownPush returns what the push block of a source says, where it says it without any data.
