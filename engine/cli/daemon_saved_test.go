@@ -115,3 +115,71 @@ func TestDaemonGoesOnWithASavedPlan(t *testing.T) {
 	}
 	daemon.stops(t)
 }
+
+// A second plan beside one that is under way is refused with what to do, in words and as JSON.
+// Nothing of it is lost: it is applied when the first one is done, where that left it alone, and
+// refused as stale where it did not.
+func TestDaemonRefusesASecondSavedPlanMeanwhile(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	read := func(name string) string {
+		data, _ := os.ReadFile(path(name))
+		return string(data)
+	}
+	writeText(t, path("main.hcl"), heldSink+`
+source "file" "w" {
+  path      = "w.json"
+  detectors = [detector.hash.slow]
+}
+sink "file" "other" {
+  path    = "other"
+  content = "other ${source.file.w.value.n}"
+}
+`)
+	writeText(t, path("v.json"), `{"n":1}`)
+	writeText(t, path("w.json"), `{"n":1}`)
+	daemon := start(t, dir, nil, "apply", "--watch")
+	daemon.eventually(t, "delivered", func() bool { return read("last") == "last 1" && read("other") == "other 1" })
+	writeText(t, path("v.json"), `{"n":2}`)
+	start(t, dir, nil, "plan", "--out", "first.plan").ends(t, 0)
+	writeText(t, path("v.json"), `{"n":1}`)
+	writeText(t, path("w.json"), `{"n":2}`)
+	start(t, dir, nil, "plan", "--out", "second.plan").ends(t, 0)
+	writeText(t, path("hold"), "")
+	first := start(t, dir, nil, "apply", "first.plan")
+	first.eventually(t, "the program runs", func() bool { return there(path("held")) })
+	for _, plan := range []string{"second.plan", "first.plan"} {
+		for _, flags := range [][]string{{}, {"--json"}} {
+			again := start(t, dir, nil, append([]string{"apply", plan}, flags...)...)
+			again.ends(t, 1)
+			if out := strings.Join(strings.Fields(again.out.String()), " "); !strings.Contains(out, "Cannot apply the plan") ||
+				!strings.Contains(out, "nother saved plan is being carried out by the daemon, and nothing of this one was done; try again when the other one is finished") {
+				t.Errorf("%s %v: %s", plan, flags, out)
+			}
+		}
+	}
+	if got := read("other"); got != "other 1" {
+		t.Errorf("the second plan did something: %q", got)
+	}
+	if err := os.Remove(path("hold")); err != nil {
+		t.Fatal(err)
+	}
+	first.ends(t, 0)
+	if got := read("last"); got != "last 2" {
+		t.Errorf("the first plan came to %q", got)
+	}
+	second := start(t, dir, nil, "apply", "second.plan")
+	second.ends(t, 0)
+	if got := read("other"); got != "other 2" {
+		t.Errorf("the second plan came to %q", got)
+	}
+	again := start(t, dir, nil, "apply", "first.plan")
+	again.ends(t, 1)
+	if out := again.out.String(); !strings.Contains(out, "Stale plan") {
+		t.Error(out)
+	}
+	if got := read("ran"); got != "1\n2\n" {
+		t.Errorf("it ran %q", got)
+	}
+	daemon.stops(t)
+}
