@@ -266,6 +266,7 @@ func (m *module) kill(after time.Duration) bool {
 
 // S6: kill -9 at random moments, with readers at the targets all the while.
 func TestKillAtAnyMomentThenApplyConverges(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t, "", "")
 	m := crashModule(t, o.URL, crashFiles, crashPrograms, crashServers)
 	w := watch(m, crashFiles)
@@ -315,6 +316,7 @@ func TestKillAtAnyMomentThenApplyConverges(t *testing.T) {
 // S6: kill -9 at each durable step. strace kills the process on entering the n-th call of a
 // kind (its counters are per thread), so the steps between two calls are all met.
 func TestKillAtEachSystemCallThenApplyConverges(t *testing.T) {
+	t.Parallel()
 	strace := needStrace(t)
 	steps := []struct {
 		calls   string
@@ -365,6 +367,7 @@ func TestKillAtEachSystemCallThenApplyConverges(t *testing.T) {
 // S6, T8: the first apply of all makes the state, its lock and key, and the directories. A
 // kill in the middle of that leaves nothing that the next one cannot finish.
 func TestKillDuringTheFirstApplyThenApplyConverges(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t, "", "")
 	random := rand.New(rand.NewPCG(7, 7))
 	whole, kills := 150*time.Millisecond, 0

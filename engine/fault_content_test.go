@@ -240,6 +240,7 @@ func TestFaultContentConfigurationNestingBomb(t *testing.T) {
 // C7: 10 MB of tiny keys are within the size cap, and cost no more than a bounded multiple;
 // one byte over the cap is refused.
 func TestFaultContentManyTinyKeys(t *testing.T) {
+	t.Parallel()
 	var b strings.Builder
 	b.WriteString("{")
 	size := 10 << 20
@@ -349,6 +350,7 @@ rule "schema" "slow" {
 // C12: expressions and templates that would not end or be huge are errors, not the end of
 // the process.
 func TestFaultContentTemplates(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ expression, file, part string }{
 		"missing key":  {`templatefile("t.tpl", {})`, "${nothing}", "nothing"},
 		"recursion":    {`templatefile("t.tpl", {})`, `${templatefile("t.tpl", {})}`, "templatefile"},

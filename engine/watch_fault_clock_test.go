@@ -176,6 +176,7 @@ func signedPost(t *testing.T, address, secret, id, body string, at time.Time) (s
 // delivering, limiting and trying again as if nothing had happened: no burst, nothing that
 // waits for the old time. What is signed, and certificates, go by the new time and say so.
 func TestWatchE6ClockJumps(t *testing.T) {
+	t.Parallel()
 	const year = 365 * 24 * time.Hour
 	cert, ca := certificate(t, year/2)
 	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

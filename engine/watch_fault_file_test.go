@@ -322,6 +322,7 @@ func TestWatchF11Storm(t *testing.T) {
 
 // "10,000 in-place writes in bursts: the last of every burst is delivered, none torn."
 func TestWatchF1TenThousandWritesInBursts(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, "app.json", `{"v":0}`, "main.hcl", `
 detector "watch" "quick" { debounce = "10ms" }
 source "file" "app" {

@@ -18,6 +18,7 @@ import (
 // newest value that was answered with 200 survives, or one that was sent later, and no target
 // goes back.
 func TestWatchW12KilledInAFlood(t *testing.T) {
+	t.Parallel()
 	const names = 32
 	var config strings.Builder
 	for i := range names {

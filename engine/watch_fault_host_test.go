@@ -207,6 +207,7 @@ sink "sim" "out" {
 // is tried now and then, memory and state stay as they are, others are served, and when it is
 // back one delivery brings the newest value.
 func TestWatchP8B6TargetDownForHours(t *testing.T) {
+	t.Parallel()
 	simulate(t, func(t *testing.T, w *sim) {
 		m := newModule(t, "main.hcl", simSources(`interval = "10s"`, "a")+strings.Join(each("out other", `
 sink "sim" %[1]q {

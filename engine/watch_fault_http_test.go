@@ -198,6 +198,7 @@ sink "file" "after" {
 
 // E8: a server that sends a byte now and then keeps nobody waiting, and costs one connection.
 func TestWatchE8SlowServer(t *testing.T) {
+	t.Parallel()
 	slow := newTalker(t, slowBody)
 	quick := newOrigin(t, `{"v":1}`, `"1"`)
 	m := newModule(t, "main.hcl", polled(quick.URL)+

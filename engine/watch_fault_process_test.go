@@ -196,6 +196,7 @@ func processes(t *testing.T, wanted func(fields []string) bool) []string {
 
 // E10: a daemon that was stopped for a while catches up once, and there is no herd.
 func TestWatchE10StoppedAndContinued(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t, `{"v":1}`, `"1"`)
 	m := newModule(t, "main.hcl", fmt.Sprintf(`
 source "http" "app" {
@@ -288,6 +289,7 @@ func TestWatchE16NobodyReadsTheLog(t *testing.T) {
 
 // S14: a slow disk under one target. Others are delivered meanwhile, and the end is bounded.
 func TestWatchS14SlowDisk(t *testing.T) {
+	t.Parallel()
 	strace := needStrace(t)
 	m := newModule(t, "app.json", `{"v":1}`, "main.hcl", copyOfFile+`
 sink "file" "slow" {

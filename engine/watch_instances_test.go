@@ -69,6 +69,7 @@ func TestWatchInstancesFollowData(t *testing.T) {
 
 // A module's files are configuration like others.
 func TestWatchReloadsModules(t *testing.T) {
+	t.Parallel()
 	m := serviceModule(t, `
 module "service" {
   source   = "./service"

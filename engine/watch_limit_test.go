@@ -10,6 +10,7 @@ import (
 // The first delivery passes at once; of those that come too soon the newest is delivered when
 // its turn comes, with nothing else to wake the sink.
 func TestWatchDeliversTheNewestWhenALimitLetsItPass(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, "main.hcl", `
 rate_limit "sliding_window" "slow" {
   max = 1

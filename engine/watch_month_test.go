@@ -145,6 +145,7 @@ func (s *fakeSink) Write(_ context.Context, d providers.Delivery) error {
 // value is ever delivered, and once the faults stop everything has converged within two
 // intervals (with what a back-off adds).
 func TestWatchAMonth(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("a month takes some seconds")
 	}
