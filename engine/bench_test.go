@@ -20,13 +20,18 @@ import (
 	"tidegate/testdata/bench/pairs"
 )
 
-func benchEngine(b *testing.B, dir string) *engine.Engine {
+func benchOptions(b *testing.B, dir string) engine.Options {
 	b.Helper()
 	registry, err := providers.NewRegistry(all.Kinds())
 	if err != nil {
 		b.Fatal(err)
 	}
-	e, diags := engine.Load(context.Background(), engine.Options{Dir: dir, Registry: registry, Version: "0.1.0"})
+	return engine.Options{Dir: dir, Registry: registry, Version: "0.1.0"}
+}
+
+func benchEngine(b *testing.B, dir string) *engine.Engine {
+	b.Helper()
+	e, diags := engine.Load(context.Background(), benchOptions(b, dir))
 	if diags.HasErrors() {
 		b.Fatal(texts(diags))
 	}
