@@ -147,7 +147,7 @@ var pureFunctions = map[string]function.Function{
 	"log":              bounded(stdlib.LogFunc, logBound),
 	"lookup":           lookupFunc,
 	"lower":            stdlib.LowerFunc,
-	"matchkeys":        bounded(matchKeysFunc, matchKeysBound),
+	"matchkeys":        matchKeysFunc,
 	"max":              stdlib.MaxFunc,
 	"md5":              described(crypto.Md5Func, "The MD5 of a string in hexadecimal."),
 	"merge":            stdlib.MergeFunc,

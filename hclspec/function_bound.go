@@ -3,6 +3,7 @@ package hclspec
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"regexp"
 	"strings"
@@ -110,8 +111,17 @@ func logBound(args []cty.Value) error {
 }
 
 func powBound(args []cty.Value) error {
-	if args[0].AsBigFloat().Sign() < 0 && !args[1].AsBigFloat().IsInt() {
+	number, power := args[0].AsBigFloat(), args[1].AsBigFloat()
+	switch {
+	case number.Sign() < 0 && !power.IsInt():
 		return function.NewArgErrorf(1, "a negative number has only whole powers")
+	case number.Sign() == 0 && power.Sign() < 0:
+		return function.NewArgErrorf(1, "zero has no negative powers")
+	}
+	base, _ := number.Float64()
+	exponent, _ := power.Float64()
+	if math.IsInf(math.Pow(base, exponent), 0) {
+		return errors.New("the result is out of range: it would be larger than 1.8e308")
 	}
 	return nil
 }
@@ -120,13 +130,6 @@ func powBound(args []cty.Value) error {
 func parseIntBound(args []cty.Value) error {
 	if textLength(args[0]) > maxExponent {
 		return fmt.Errorf("the number has more than %d digits", maxExponent)
-	}
-	return nil
-}
-
-func matchKeysBound(args []cty.Value) error {
-	if product(100*maxSteps, elements(args[1]), elements(args[2])) > 100*maxSteps {
-		return errTooManyPasses
 	}
 	return nil
 }
@@ -157,6 +160,9 @@ func formatBound(args []cty.Value) error {
 			next = atMost(m[3]) - 1
 		}
 		if next >= 0 && next < len(values) {
+			if err := numbersBound(m[4], values[next]); err != nil {
+				return err
+			}
 			s := sizeOf(values[next])
 			if elements(values[next]) == 0 {
 				s.bytes = product(MaxTextBytes, rounds, s.bytes)
@@ -167,6 +173,18 @@ func formatBound(args []cty.Value) error {
 		if total += product(MaxTextBytes, rounds, width); total > MaxTextBytes {
 			return errTextTooLarge
 		}
+	}
+	return nil
+}
+
+// numbersBound looks at texts that a verb makes a number of.
+func numbersBound(verb string, v cty.Value) error {
+	switch verb {
+	case "b", "d", "o", "x", "X", "e", "E", "f", "g", "G":
+		if v.Type().IsPrimitiveType() {
+			return convertibleTo(v, cty.Number)
+		}
+		return convertibleTo(v, cty.List(cty.Number)) // one for each round
 	}
 	return nil
 }

@@ -119,6 +119,9 @@ var sumFunc = function.New(&function.Spec{
 		}
 		total := new(big.Float).SetPrec(512)
 		for _, v := range args[0].AsValueSlice() {
+			if err := ConvertibleNumber(v); err != nil {
+				return cty.NilVal, function.NewArgError(0, err)
+			}
 			n, err := convert.Convert(v, cty.Number)
 			if err != nil || n.IsNull() {
 				return cty.NilVal, function.NewArgErrorf(0, "argument must be list, set, or tuple of number values")
@@ -191,7 +194,8 @@ func quantifier(description string, neutral bool) function.Function {
 }
 
 var matchKeysFunc = function.New(&function.Spec{
-	Description: "Those values whose key, at the same position, is in the search set.",
+	Description:  "Those values whose key, at the same position, is in the search set.",
+	RefineResult: refineNotNull,
 	Params: []function.Parameter{
 		{Name: "values", Type: cty.List(cty.DynamicPseudoType)},
 		{Name: "keys", Type: cty.List(cty.DynamicPseudoType)},
@@ -219,21 +223,29 @@ var matchKeysFunc = function.New(&function.Spec{
 		if err != nil {
 			return cty.NilVal, err
 		}
-		return pick(args[0].AsValueSlice(), keys.AsValueSlice(), search.AsValueSlice(), ret), nil
+		return pick(args[0].AsValueSlice(), keys.AsValueSlice(), search.AsValueSlice(), ret)
 	},
 })
 
-func pick(values, keys, search []cty.Value, ret cty.Type) cty.Value {
+func pick(values, keys, search []cty.Value, ret cty.Type) (cty.Value, error) {
+	wanted, err := newValueSet(search)
+	if err != nil {
+		return cty.NilVal, err
+	}
 	var out []cty.Value
 	for i, k := range keys {
-		if slices.ContainsFunc(search, k.RawEquals) {
+		found, err := wanted.has(k)
+		if err != nil {
+			return cty.NilVal, err
+		}
+		if found {
 			out = append(out, values[i])
 		}
 	}
 	if len(out) == 0 {
-		return cty.ListValEmpty(ret.ElementType())
+		return cty.ListValEmpty(ret.ElementType()), nil
 	}
-	return cty.ListVal(out)
+	return cty.ListVal(out), nil
 }
 
 var transposeFunc = function.New(&function.Spec{

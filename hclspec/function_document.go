@@ -122,7 +122,7 @@ func documentBound(args []cty.Value) error {
 	switch {
 	case s.tooMany():
 		return errTooManyParts
-	case s.outOfRange:
+	case s.outOfRange, s.infinite:
 		return errors.New("a number in it is larger than 1e4900 or nearer to zero than 1e-4900; write it as a text")
 	}
 	return textBound(s.bytes)

@@ -87,6 +87,9 @@ func toFunc(want cty.Type) function.Function {
 			return cty.NilType, function.NewArgErrorf(0, "cannot convert %s to %s", got.FriendlyName(), want.FriendlyNameForConstraint())
 		},
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			if err := convertibleTo(args[0], want); err != nil {
+				return cty.NilVal, function.NewArgError(0, err)
+			}
 			out, err := convert.Convert(args[0], want)
 			if err != nil {
 				return cty.NilVal, conversionError(args[0], want)

@@ -3,6 +3,7 @@ package hclspec
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	ctyyaml "github.com/zclconf/go-cty-yaml"
 	"github.com/zclconf/go-cty/cty"
@@ -28,7 +29,11 @@ var yamlDecodeFunc = function.New(&function.Spec{
 		return ctyyaml.YAMLDecodeFunc.ReturnTypeForValues(args)
 	},
 	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-		return ctyyaml.YAMLDecodeFunc.Call(args)
+		v, err := ctyyaml.YAMLDecodeFunc.Call(args)
+		if err == nil && sizeOf(v).infinite && !strings.Contains(strings.ToLower(args[0].AsString()), ".inf") {
+			return cty.NilVal, function.NewArgError(0, errNumber)
+		}
+		return v, err
 	},
 })
 

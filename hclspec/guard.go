@@ -45,6 +45,7 @@ func guard(expr hclsyntax.Expression) hclsyntax.Expression {
 		return &joinGuard{e}
 	case *hclsyntax.FunctionCallExpr:
 		guardAll(e.Args)
+		guardNumbers(e)
 		e.Name = strings.TrimPrefix(e.Name, CoreNamespace)
 		return &callGuard{e}
 	case *hclsyntax.TupleConsExpr:
@@ -69,6 +70,11 @@ func guard(expr hclsyntax.Expression) hclsyntax.Expression {
 		if e.Op.Type == cty.Number {
 			return &numberGuard{e}
 		}
+	case *hclsyntax.UnaryOpExpr:
+		e.Val = guard(e.Val)
+		if e.Op.Type == cty.Number {
+			return &negativeGuard{e}
+		}
 	default:
 		guardOperands(expr)
 	}
@@ -84,8 +90,6 @@ func guardAll(exprs []hclsyntax.Expression) {
 // guardOperands goes through what does not multiply itself.
 func guardOperands(expr hclsyntax.Expression) {
 	switch e := expr.(type) {
-	case *hclsyntax.UnaryOpExpr:
-		e.Val = guard(e.Val)
 	case *hclsyntax.ConditionalExpr:
 		e.Condition, e.TrueResult, e.FalseResult = guard(e.Condition), guard(e.TrueResult), guard(e.FalseResult)
 	case *hclsyntax.IndexExpr:
@@ -158,14 +162,44 @@ func made(ctx *hcl.EvalContext, v cty.Value, diags hcl.Diagnostics, rng hcl.Rang
 	return v, diags
 }
 
-// A numberGuard looks at the result of a calculation.
-type numberGuard struct{ hclsyntax.Expression }
+// A numberGuard looks at the operands and at the result of a calculation.
+type numberGuard struct{ *hclsyntax.BinaryOpExpr }
 
-func (g *numberGuard) UnwrapExpression() hcl.Expression { return g.Expression }
+func (g *numberGuard) UnwrapExpression() hcl.Expression { return g.BinaryOpExpr }
 
 func (g *numberGuard) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-	v, diags := g.Expression.Value(ctx)
-	if outOfRange(v) {
+	left, diags := inRange(g.LHS, ctx)
+	right, more := inRange(g.RHS, ctx)
+	for _, operand := range []struct {
+		expr  hclsyntax.Expression
+		value cty.Value
+	}{{g.LHS, left}, {g.RHS, right}} {
+		if outOfRange(operand.value) {
+			return cty.UnknownVal(cty.Number), append(append(diags, more...), numberOutOfRange(operand.expr.Range()))
+		}
+	}
+	whole := *g.BinaryOpExpr
+	whole.LHS, whole.RHS = &evaluated{g.LHS, left, diags}, &evaluated{g.RHS, right, more}
+	v, diags := whole.Value(ctx)
+	switch {
+	case !outOfRange(v):
+		return v, diags
+	case infinite(v) && g.Op == hclsyntax.OpDivide:
+		return cty.UnknownVal(cty.Number), append(diags, errorAt(g.Range(), "Division by zero", "This divides by zero."))
+	}
+	return cty.UnknownVal(cty.Number), append(diags, numberOutOfRange(g.Range()))
+}
+
+// A negativeGuard looks at what a minus stands before.
+type negativeGuard struct{ *hclsyntax.UnaryOpExpr }
+
+func (g *negativeGuard) UnwrapExpression() hcl.Expression { return g.UnaryOpExpr }
+
+func (g *negativeGuard) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := inRange(g.Val, ctx)
+	whole := *g.UnaryOpExpr
+	whole.Val = &evaluated{g.Val, v, diags}
+	if v, diags = whole.Value(ctx); outOfRange(v) {
 		return cty.UnknownVal(cty.Number), append(diags, numberOutOfRange(g.Range()))
 	}
 	return v, diags

@@ -28,7 +28,12 @@ func (g *callGuard) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	if textLength(v) > MaxTextBytes {
 		return cty.DynamicVal, append(diags, textTooLarge(g.Range()))
 	}
-	if outOfRange(v) || reads[g.Name] && sizeOf(v).outOfRange {
+	wrong := outOfRange(v) && !(mayBeInfinite[g.Name] && infinite(v))
+	if reads[g.Name] {
+		s := sizeOf(v)
+		wrong = s.outOfRange || s.infinite && !mayBeInfinite[g.Name]
+	}
+	if wrong {
 		return cty.DynamicVal, append(diags, numberOutOfRange(g.Range()))
 	}
 	if multiplies[g.Name] && sizeOf(v).tooMany() {

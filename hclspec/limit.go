@@ -108,6 +108,7 @@ func partsTooMany(rng hcl.Range) *hcl.Diagnostic {
 type size struct {
 	parts, bytes int
 	outOfRange   bool // a number that cannot be written out
+	infinite     bool // a number
 }
 
 func (s size) tooMany() bool { return s.parts > maxSteps }
@@ -128,7 +129,8 @@ func (s *size) measure(v cty.Value) {
 		s.bytes += len(v.AsString())
 	case ty == cty.Number:
 		s.bytes += 8
-		s.outOfRange = s.outOfRange || outOfRange(v)
+		s.outOfRange = s.outOfRange || outOfRange(v) && !infinite(v)
+		s.infinite = s.infinite || infinite(v)
 	case ty.IsPrimitiveType() || !v.CanIterateElements():
 	default:
 		named := ty.IsObjectType() || ty.IsMapType()
@@ -180,5 +182,5 @@ func outOfRange(v cty.Value) bool {
 	}
 	n := v.AsBigFloat()
 	exponent := n.MantExp(nil)
-	return !n.IsInf() && (exponent > maxExponent || exponent < -maxExponent)
+	return n.IsInf() || exponent > maxExponent || exponent < -maxExponent
 }

@@ -1,7 +1,6 @@
 package hclspec
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
@@ -159,9 +158,12 @@ func (v *Variable) convert(val cty.Value) (cty.Value, error) {
 	if v.Defaults != nil && !val.IsNull() {
 		val = v.Defaults.Apply(val)
 	}
+	if err := convertibleTo(val, v.Constraint); err != nil {
+		return val, err
+	}
 	val, err := convert.Convert(val, v.Constraint)
-	if err == nil && sizeOf(val).outOfRange {
-		return val, errors.New("a number is larger than 1e4900 or nearer to zero than 1e-4900")
+	if s := sizeOf(val); err == nil && (s.outOfRange || s.infinite) {
+		return val, errNumber
 	}
 	return val, err
 }

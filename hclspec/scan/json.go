@@ -25,6 +25,13 @@ func JSON(src []byte) *Error {
 				return err
 			}
 			i = end - 1
+		case '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			if exponentTooLong(src[i:]) {
+				return &Error{i, outOfRange, outOfRangeDetail}
+			}
+			for i+1 < len(src) && src[i+1] >= '0' && src[i+1] <= '9' {
+				i++
+			}
 		}
 	}
 	return nil

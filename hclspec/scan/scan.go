@@ -214,6 +214,37 @@ func (s *scanner) word() {
 			s.operator()
 		}
 	}
+	if exponentTooLong(s.src[start:]) {
+		s.fail(start, outOfRange, outOfRangeDetail)
+	}
+}
+
+const (
+	outOfRange       = "Number out of range"
+	outOfRangeDetail = "A number here is larger than 1e4900 or nearer to zero than 1e-4900. Write it as a text."
+	maxExponent      = 6 // digits, far beyond what is accepted when it was parsed
+)
+
+// exponentTooLong reports whether a text begins with a number whose exponent has so many digits that
+// the parser takes the number for zero or for infinite.
+func exponentTooLong(src []byte) bool {
+	digits := func() (n int) {
+		for n < len(src) && src[n] >= '0' && src[n] <= '9' {
+			n++
+		}
+		return n
+	}
+	n := digits()
+	if src = src[n:]; n == 0 || len(src) == 0 || src[0] != 'e' && src[0] != 'E' {
+		return false
+	}
+	if src = src[1:]; len(src) > 0 && (src[0] == '+' || src[0] == '-') {
+		src = src[1:]
+	}
+	for len(src) > 0 && src[0] == '0' {
+		src = src[1:]
+	}
+	return digits() > maxExponent
 }
 
 func (s *scanner) lineComment() {
