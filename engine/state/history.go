@@ -1,11 +1,15 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"tidegate/hclspec/address"
@@ -36,7 +40,60 @@ func historySum(e *Entry, of, at string) int64 {
 		e.Cause, strconv.FormatInt(e.Size, 10), e.Hash, e.Delivery, e.Error)
 }
 
-// readHistory reads the newest entries first, of one address or (zero) of all.
+const (
+	actionMove = "move"
+	movedFrom  = "moved from "
+)
+
+// MoveEntry says that what the ledger knows of an address belongs to another one from now on.
+func MoveEntry(from, to address.Address, at time.Time) Entry {
+	return Entry{Address: to, Time: at, Action: actionMove, Cause: movedFrom + from.String()}
+}
+
+// movedFrom returns the former address, of an entry that says that there was one.
+func (e *Entry) movedFrom() (address.Address, bool) {
+	text, ok := strings.CutPrefix(e.Cause, movedFrom)
+	if e.Action != actionMove || !ok {
+		return address.Address{}, false
+	}
+	from, err := address.Parse(text)
+	return from, err == nil
+}
+
+// followMoves returns the newest entries of an address first, with those of the addresses that it
+// had before. read returns those of one address before an id. limit is below 1 for all.
+func followMoves(of address.Address, limit int, read func(a address.Address, before int64) ([]Entry, error)) ([]Entry, error) {
+	type stretch struct {
+		of     address.Address
+		before int64
+	}
+	var out []Entry
+	known := map[int64]bool{} // an address may have been given up, and taken again
+	for todo := []stretch{{of, math.MaxInt64}}; len(todo) > 0; todo = todo[1:] {
+		entries, err := read(todo[0].of, todo[0].before)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			if known[e.ID] {
+				continue
+			}
+			known[e.ID] = true
+			out = append(out, e)
+			if from, ok := e.movedFrom(); ok {
+				todo = append(todo, stretch{from, e.ID})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Entry) int { return cmp.Compare(b.ID, a.ID) })
+	if limit > 0 && len(out) > limit {
+		out = out[:limit]
+	}
+	return out, nil
+}
+
+// readHistory reads the newest entries first, of one address, with what it was called before, or
+// (zero) of all.
 func readHistory(ctx context.Context, db *sql.DB, of address.Address, limit int) ([]Entry, error) {
 	if limit <= 0 {
 		limit = -1
@@ -50,15 +107,17 @@ func readHistory(ctx context.Context, db *sql.DB, of address.Address, limit int)
 	if err != nil {
 		return nil, err
 	}
-	query, args := selectHistory+"ORDER BY id DESC LIMIT ?", []any{limit}
 	if !of.IsZero() {
-		query, args = selectHistory+"WHERE address = ? ORDER BY id DESC LIMIT ?", []any{of.String(), limit}
+		return followMoves(of, limit, func(a address.Address, before int64) ([]Entry, error) {
+			entries, _, err := scanHistory(ctx, tx, selectHistory+"WHERE address = ? AND id < ? ORDER BY id DESC LIMIT ?", []any{a.String(), before, limit})
+			return entries, err
+		})
 	}
-	entries, got, err := scanHistory(ctx, tx, query, args)
+	entries, got, err := scanHistory(ctx, tx, selectHistory+"ORDER BY id DESC LIMIT ?", []any{limit})
 	if err != nil {
 		return nil, err
 	}
-	if of.IsZero() && limit < 0 && got != m.history {
+	if limit < 0 && got != m.history {
 		return nil, corrupt("the history has %d entries and not the %d that belong to it, or others", got.count, m.history.count)
 	}
 	return entries, nil

@@ -223,7 +223,7 @@ type Entry struct {
 	ID       int64           `json:"id"` // set by the store
 	Address  address.Address `json:"address"`
 	Time     time.Time       `json:"time"`
-	Action   string          `json:"action"` // accept, reject, create, update, repair, adopt, delete, forget, fail
+	Action   string          `json:"action"` // accept, reject, create, update, repair, adopt, delete, forget, move, fail
 	Revision int64           `json:"revision"`
 	Cause    string          `json:"cause"`
 	Size     int64           `json:"size"`

@@ -73,16 +73,25 @@ func (m *Memory) Blob(_ context.Context, hash string) ([]byte, error) {
 func (m *Memory) History(_ context.Context, of address.Address, limit int) ([]Entry, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !of.IsZero() {
+		return followMoves(of, limit, func(a address.Address, before int64) ([]Entry, error) {
+			return m.newest(limit, func(e *Entry) bool { return e.Address == a && e.ID < before }), nil
+		})
+	}
+	return m.newest(limit, func(*Entry) bool { return true }), nil
+}
+
+func (m *Memory) newest(limit int, want func(*Entry) bool) []Entry {
 	var out []Entry
 	for _, e := range slices.Backward(m.history) {
-		if !of.IsZero() && e.Address != of {
+		if !want(&e) {
 			continue
 		}
 		if out = append(out, e); len(out) == limit {
 			break
 		}
 	}
-	return out, nil
+	return out
 }
 
 // Keyed implements Reader.

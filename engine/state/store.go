@@ -19,7 +19,8 @@ type Reader interface {
 	// with their hash. A missing blob is ErrNoBlob, a wrong one ErrCorrupt, a sealed one
 	// whose key cannot be read ErrSealed.
 	Blob(ctx context.Context, hash string) ([]byte, error)
-	// History returns the newest entries first, of one address or (zero) of all; limit 0 is all.
+	// History returns the newest entries first, of one address with those that it was called before,
+	// or (zero) of all; limit 0 is all.
 	History(ctx context.Context, of address.Address, limit int) ([]Entry, error)
 	// Keyed turns the hash of something sensitive into one that tells nothing to who lacks
 	// the key of the state: equal inputs give equal outputs within one state.
