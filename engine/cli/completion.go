@@ -15,7 +15,6 @@ import (
 	"tidegate/engine/state"
 	"tidegate/engine/view"
 	"tidegate/hclspec"
-	"tidegate/hclspec/address"
 )
 
 // shells write the completion script of each.
@@ -152,13 +151,7 @@ func (a *app) addresses(cmd *cobra.Command, args []string, prefix string) ([]str
 	e, dir := a.completing(cmd, args)
 	defer e.Close()
 	seen := map[string]bool{}
-	if cmd.Parent() == nil || cmd.Parent().Name() != "state" {
-		for _, b := range e.Spec().Blocks {
-			if t := b.Address.Type; t == address.Source || t == address.Sink {
-				seen[b.Address.String()] = true
-			}
-		}
-	}
+	declared := cmd.Parent() == nil || cmd.Parent().Name() != "state"
 	path := e.StatePath()
 	if f := cmd.Flags().Lookup("state"); f != nil && f.Value.String() != "" {
 		path = a.path(f.Value.String())
@@ -172,7 +165,15 @@ func (a *app) addresses(cmd *cobra.Command, args []string, prefix string) ([]str
 				for _, have := range view.Addresses(ledger) {
 					seen[have.String()] = true
 				}
+				if declared {
+					e.Remember(ledger)
+				}
 			}
+		}
+	}
+	if declared {
+		for _, name := range e.Addresses() {
+			seen[name] = true
 		}
 	}
 	for _, arg := range args {

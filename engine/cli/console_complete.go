@@ -3,12 +3,14 @@ package cli
 import (
 	"context"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
+	"tidegate/hclspec/address"
 	"tidegate/hclspec/mark"
 )
 
@@ -19,18 +21,9 @@ type completer struct {
 }
 
 func (c *console) completer(ctx context.Context) *completer {
-	spec := c.engine.Spec()
 	seen := map[string]bool{"path.cwd": true, "path.module": true, "path.root": true, "exit": true}
-	for name := range spec.Variables {
-		seen["var."+name] = true
-	}
-	for name := range spec.Locals {
-		seen["local."+name] = true
-	}
-	for _, b := range spec.Blocks {
-		if t := b.Address.Type; t == "source" || t == "sink" {
-			seen[b.Address.String()] = true
-		}
+	for _, name := range c.engine.Names() {
+		seen[name] = true
 	}
 	for name := range c.engine.SettingsContext().Functions {
 		seen[name+"("] = true
@@ -47,11 +40,7 @@ func (c *console) completer(ctx context.Context) *completer {
 // complete returns what the word before the cursor becomes, as far as that is certain, and
 // what it may become.
 func (c *completer) complete(before string) (word string, candidates []string) {
-	start := len(before)
-	for start > 0 && isWord(before[start-1]) {
-		start--
-	}
-	word = before[start:]
+	word = lastWord.FindString(before)
 	for _, w := range c.words {
 		if strings.HasPrefix(w, word) {
 			candidates = append(candidates, w)
@@ -74,9 +63,9 @@ func (c *completer) complete(before string) (word string, candidates []string) {
 	return word, append([]string{common}, candidates...)
 }
 
-func isWord(b byte) bool {
-	return b == '.' || b == '_' || b == '-' || b >= '0' && b <= '9' || b|0x20 >= 'a' && b|0x20 <= 'z' || b >= 0x80
-}
+// lastWord is what a line ends with: names with dots, keys of instances between them, and perhaps
+// one that is being typed.
+var lastWord = regexp.MustCompile(`(?:[\pL\pN_][\pL\pN_.-]*(?:\[(?:"(?:[^"\\]|\\.)*"|[0-9]+)\][\pL\pN_.-]*)*(?:\[(?:"(?:[^"\\]|\\.)*"?|[0-9]*))?)?$`)
 
 // attributes are those of the value that stands before the last dot.
 func (c *completer) attributes(word string) []string {
@@ -85,8 +74,8 @@ func (c *completer) attributes(word string) []string {
 		return nil
 	}
 	names := map[string]bool{}
-	parts := strings.Split(word[:dot], ".")
-	if parts[0] == "source" && len(parts) == 3 {
+	a, err := address.Parse(word[:dot])
+	if err == nil && a.Module == address.Root && a.Type == address.Source {
 		for _, name := range []string{"value", "text", "version", "changed_at"} {
 			names[name] = true
 		}

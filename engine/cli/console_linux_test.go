@@ -300,3 +300,37 @@ func (c *typist) cooked() bool {
 	}
 	return state.Lflag&unix.ICANON != 0
 }
+
+// Instances, modules, their outputs and what those hold are completed, too.
+func TestConsoleCompletesInstancesAndModules(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"main.hcl": `
+module "one" { source = "./m" }
+module "many" {
+  source   = "./m"
+  for_each = { web = 1 }
+}
+source "static" "each" {
+  for_each = { low = { port = 80 } }
+  value    = each.value
+}
+`,
+		"m/main.hcl": "output \"limits\" { value = { high = 9 } }\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := sit(t, t.TempDir(), dir)
+	c.asks("module.one.l"+tab+".h"+tab, "9")
+	c.asks("module.many[\"w"+tab+"."+tab+".h"+tab, "9")
+	c.asks("source.static.each[\""+tab+".ver"+tab, "(known after apply)")
+	c.asks("1 + source.static.each[\"low\"].val"+tab+" == 2", "(known after apply)")
+	c.keys("\x04")
+	c.ends()
+}
