@@ -2,20 +2,14 @@ package engine
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/zclconf/go-cty/cty"
 
 	"tidegate/engine/plan"
-	"tidegate/hclspec/mark"
 	"tidegate/providers"
 )
 
@@ -183,103 +177,6 @@ func (r *run) sweep(ctx context.Context) {
 				Severity: hcl.DiagWarning, Summary: "Cannot remove a temporary file",
 				Detail: fmt.Sprintf("%s: %s.", row.Address, err),
 			})
-		}
-	}
-}
-
-// redactor removes secrets from texts that programs and servers answer.
-type redactor struct{ replacer *strings.Replacer }
-
-// shortestSecret keeps the redactor from blanking every "a" and "1" of an output.
-const shortestSecret = 4
-
-// redactor knows the sensitive texts of the variables and of one block.
-func (p *program) redactor(v cty.Value) *redactor {
-	secrets := map[string]bool{}
-	for _, variable := range p.variables {
-		collectSecrets(variable, false, secrets)
-	}
-	collectSecrets(v, false, secrets)
-	return replacing(secrets)
-}
-
-// newRedactor knows every sensitive text of a plan and its configuration, also as JSON,
-// base64 and URL text.
-func newRedactor(prog *program, p *plan.Plan) *redactor {
-	secrets := map[string]bool{}
-	add := func(v cty.Value) { collectSecrets(v, false, secrets) }
-	if prog != nil {
-		for _, v := range prog.variables {
-			add(v)
-		}
-	}
-	for _, c := range p.Sources {
-		add(c.Before.Value)
-		add(c.After.Value)
-	}
-	for _, v := range p.Variables {
-		add(v.Value)
-	}
-	for _, c := range p.Sinks {
-		add(c.Before.Value)
-		add(c.After.Value)
-	}
-	return replacing(secrets)
-}
-
-func replacing(secrets map[string]bool) *redactor {
-	if len(secrets) == 0 {
-		return &redactor{strings.NewReplacer()}
-	}
-	var list []string
-	for s := range secrets {
-		list = append(list, s)
-		quoted, _ := json.Marshal(s)
-		list = append(list, string(quoted[1:len(quoted)-1]), base64.StdEncoding.EncodeToString([]byte(s)), url.QueryEscape(s))
-	}
-	// The longest first, so that no part of one stays beside the replacement of another.
-	slices.SortFunc(list, func(a, b string) int {
-		if len(a) != len(b) {
-			return len(b) - len(a)
-		}
-		return strings.Compare(a, b)
-	})
-	var pairs []string
-	for _, s := range slices.Compact(list) {
-		pairs = append(pairs, s, mark.Redacted)
-	}
-	return &redactor{strings.NewReplacer(pairs...)}
-}
-
-func (r *redactor) text(s string) string { return r.replacer.Replace(s) }
-
-func collectSecrets(v cty.Value, marked bool, out map[string]bool) {
-	if v == cty.NilVal || !marked && !mark.Has(v) {
-		return
-	}
-	marked = marked || v.IsMarked()
-	v, _ = v.Unmark()
-	if !v.IsKnown() || v.IsNull() {
-		return
-	}
-	switch ty := v.Type(); {
-	case ty == cty.String:
-		if s := v.AsString(); marked && len(s) >= shortestSecret {
-			out[s] = true
-			for _, line := range strings.Split(s, "\n") {
-				if line = strings.TrimSpace(line); len(line) >= 2*shortestSecret {
-					out[line] = true
-				}
-			}
-		}
-	case ty == cty.Number:
-		if s := v.AsBigFloat().Text('f', -1); marked && len(s) >= shortestSecret {
-			out[s] = true
-		}
-	case v.CanIterateElements():
-		for it := v.ElementIterator(); it.Next(); {
-			_, e := it.Element()
-			collectSecrets(e, marked, out)
 		}
 	}
 }

@@ -113,7 +113,7 @@ func (o *observer) lookAt(ctx context.Context, n *node) *look {
 		_, l.after = providers.Classify(err)
 		l.class, _ = providers.Classify(err)
 		l.failedToFetch = true
-		l.Err = o.prog.redactor(o.prog.valuesOf(n, ev)).text(err.Error())
+		l.Err = o.redactorOf(n, o.prog.valuesOf(n, ev)).text(err.Error())
 	} else {
 		l.Validator = snapshot.Validator
 		if snapshot.NotModified && l.Validator == "" {

@@ -3,11 +3,9 @@ package engine
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -39,14 +37,14 @@ func (o *Options) panicked(a address.Address, v any, redact *redactor) error {
 
 // redactor knows the sensitive texts that a node is made from, as far as they are known.
 func (o *observer) redactor(n *node) *redactor {
-	known := slices.DeleteFunc(slices.Collect(maps.Values(o.values)), func(v cty.Value) bool { return v == cty.NilVal })
+	own := cty.NilVal
 	if settings, ok := settingsOf(n); ok {
 		if settings.Sensitive {
 			return nil // so is what it fetched
 		}
-		known = append(known, o.prog.valuesOf(n, n.static))
+		own = o.prog.valuesOf(n, n.static)
 	}
-	return o.prog.redactor(cty.TupleVal(known))
+	return o.redactorOf(n, own)
 }
 
 // lookSafely looks at a source. One whose kind, decoder or rule panics has failed.

@@ -85,7 +85,7 @@ func (e *Engine) planOn(ctx context.Context, reader state.Reader, ledger *state.
 	p := o.compute.Plan(o.removedSources())
 	p.ToolVersion, p.Configuration, p.Dir, p.Outputs = e.opts.Version, e.hash(), e.spec.Dir, o.outputChanges(ctx)
 	p.Checks = sortedChecks(o.checks)
-	p.Moves = moves
+	p.Moves, p.Hidden = moves, o.hiddenTexts(nil)
 	p.Limits, p.Variables, p.Selection = o.planLimits(), e.prog.planVariables(), selected.selection()
 	p.Incomplete = o.diags.HasErrors() || ctx.Err() != nil
 	if ctx.Err() != nil {

@@ -47,6 +47,8 @@ type program struct {
 	warned     map[address.Address]hcl.Diagnostics     // what checking a node said, beside errors
 	sound      bool                                    // it has no errors
 
+	hidden constantSecrets
+
 	settings map[plainSettings]*providers.SourceSettings // of sources that share them, after slim
 	lists    map[address.Address][]address.Address       // of one detector, shared likewise
 

@@ -24,7 +24,7 @@ func (o *observer) refuseUnready(n *node, r *rendered, c *plan.SinkChange) {
 	if o.quiet {
 		return
 	}
-	reason := strings.TrimSuffix(o.prog.redactor(r.Values).text(r.unready.Error()), ".")
+	reason := strings.TrimSuffix(o.redactorOf(n, r.Values).text(r.unready.Error()), ".")
 	if o.engine.store == nil && (errors.Is(r.unready, fs.ErrPermission) || errors.Is(r.unready, syscall.EROFS)) {
 		// Whoever only plans may be another user, and see the disk by another mount.
 		o.diags = append(o.diags, &hcl.Diagnostic{

@@ -313,12 +313,14 @@ func preconditions(ev *evaluated) []providers.Precondition {
 func (o *observer) readTarget(ctx context.Context, s providers.SinkReader, r *rendered) {
 	held, err := s.Read(ctx)
 	if err != nil {
+		n := o.prog.nodes[r.Address]
+		reason := o.redactorOf(n, r.Values).text(err.Error())
 		r.diags = append(r.diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Cannot read the target", Subject: o.prog.nodes[r.Address].rng().Ptr(),
-			Detail: fmt.Sprintf("%s: %s.", r.Address, o.prog.redactor(r.Values).text(err.Error())),
+			Severity: hcl.DiagError, Summary: "Cannot read the target", Subject: n.rng().Ptr(),
+			Detail: fmt.Sprintf("%s: %s.", r.Address, reason),
 		})
 		if r.Blocked == nil {
-			r.Blocked = &plan.Wait{Kind: plan.RejectedByOwn, Reason: "its target cannot be read: " + o.prog.redactor(r.Values).text(err.Error())}
+			r.Blocked = &plan.Wait{Kind: plan.RejectedByOwn, Reason: "its target cannot be read: " + reason}
 		}
 		r.Opaque = true
 		return

@@ -222,7 +222,7 @@ func (s *scene) decide(ctx context.Context, n *node, limits map[string]plan.Limi
 	}
 	x.waits, x.early, x.unread = s.compute.Waits(n.addr), s.early, s.unread
 	x.exposed = x.r.exposed
-	x.redact = newRedactor(s.prog, &plan.Plan{Sinks: []*plan.SinkChange{x.change}})
+	x.redact = newRedactor(s.prog, &plan.Plan{Sinks: []*plan.SinkChange{x.change}, Hidden: s.hiddenTexts(n)})
 	// Nobody shows these any more, and the change may wait long.
 	x.change.Before, x.change.After, x.change.Lines = plan.Value{}, plan.Value{}, nil
 	return x

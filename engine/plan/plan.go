@@ -35,7 +35,10 @@ type Plan struct {
 	Checks []Check `json:"checks,omitempty"`
 	// Variables are the values that the plan was made with, by name.
 	Variables map[string]*Value `json:"variables,omitempty"`
-	Limits    []*Limit          `json:"limits,omitempty"`
+	// Hidden are the sensitive texts that took part in it beside its values: what a target answers
+	// may quote them. A saved plan has them sealed.
+	Hidden []string `json:"-"`
+	Limits []*Limit `json:"limits,omitempty"`
 	// Selection is nil for a plan about everything.
 	Selection *Selection `json:"selection,omitempty"`
 	// Shared are the counters of shared rate limits after all acceptances of this plan.

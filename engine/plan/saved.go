@@ -89,6 +89,7 @@ type secrets struct {
 	Blobs  map[string][]byte       `json:"blobs,omitempty"`  // by name
 	// Payloads are those of sinks without a delivery: what was applied and is to be deleted.
 	Payloads map[string]*state.Payload `json:"payloads,omitempty"`
+	Hidden   []string                  `json:"hidden,omitempty"`
 }
 
 // Encode writes a saved plan.
@@ -188,7 +189,7 @@ func (s *Saved) Verify(signer Signer) error {
 
 // secrets gathers what the JSON of the plan does not hold.
 func (p *Plan) secrets() (*secrets, error) {
-	out := &secrets{Values: map[int]json.RawMessage{}, Blobs: map[string][]byte{}, Payloads: map[string]*state.Payload{}}
+	out := &secrets{Values: map[int]json.RawMessage{}, Blobs: map[string][]byte{}, Payloads: map[string]*state.Payload{}, Hidden: p.Hidden}
 	for i, v := range p.values() {
 		if !mark.Has(v.Value) {
 			continue
@@ -217,6 +218,7 @@ func (p *Plan) secrets() (*secrets, error) {
 
 // unpack completes a plan that was read: with the secrets, and with what is kept once.
 func (p *Plan) unpack(secret *secrets) error {
+	p.Hidden = secret.Hidden
 	for i, v := range p.values() {
 		data, ok := secret.Values[i]
 		if !ok {
