@@ -241,6 +241,9 @@ func (r *run) announce() {
 	if r.broken != nil {
 		return
 	}
+	if r.moves != nil {
+		r.result.Moved = len(r.plan.Moves)
+	}
 	for _, c := range r.plan.Sources {
 		if c.Action == plan.Read {
 			r.result.Accepted++

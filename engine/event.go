@@ -111,6 +111,7 @@ type SinkState struct {
 type (
 	DaemonStarted struct {
 		Sources, Sinks int
+		Moved          int  // that have another address now
 		LastGood       bool // the configuration is the last good one, since the present one is broken
 	}
 	DaemonReady    struct{ Elapsed time.Duration }
@@ -125,6 +126,7 @@ type ReloadStarted struct{}
 type Reloaded struct {
 	Err                     string // with file and line
 	Added, Changed, Removed int
+	Moved                   int // that have another address now
 	Elapsed                 time.Duration
 }
 
@@ -187,6 +189,7 @@ func (PauseChanged) event()     {}
 // Result counts what an apply did.
 type Result struct {
 	Accepted, Added, Changed, Destroyed, Forgotten, Adopted int
+	Moved                                                   int // sources and sinks that have another address now
 	Failed, Skipped, Deferred                               int
 	Interrupted                                             bool
 }

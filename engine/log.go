@@ -48,7 +48,7 @@ func logEvent(l hclog.Logger, ev Event) {
 			l.Warn("daemon started with the last good configuration", "sources", ev.Sources, "sinks", ev.Sinks)
 			return
 		}
-		l.Info("daemon started", "sources", ev.Sources, "sinks", ev.Sinks)
+		l.Info("daemon started", withMoved([]any{"sources", ev.Sources, "sinks", ev.Sinks}, ev.Moved)...)
 	case DaemonReady:
 		l.Info("every source was tried", "elapsed", logSpan(ev.Elapsed))
 	case DaemonStopping:
@@ -60,7 +60,8 @@ func logEvent(l hclog.Logger, ev Event) {
 			l.Error("configuration is broken and the old one goes on", "error", ev.Err)
 			return
 		}
-		l.Info("configuration reloaded", "added", ev.Added, "changed", ev.Changed, "removed", ev.Removed, "elapsed", logSpan(ev.Elapsed))
+		args := withMoved([]any{"added", ev.Added, "changed", ev.Changed, "removed", ev.Removed}, ev.Moved)
+		l.Info("configuration reloaded", append(args, "elapsed", logSpan(ev.Elapsed))...)
 	case InstancesChanged:
 		switch {
 		case ev.Err != "" && !ev.Block.IsZero():
@@ -84,9 +85,17 @@ func logEvent(l hclog.Logger, ev Event) {
 		logPause(l, ev)
 	case ApplyFinished:
 		r := ev.Result
-		l.Info("apply finished", "accepted", r.Accepted, "added", r.Added, "changed", r.Changed, "destroyed", r.Destroyed,
-			"forgotten", r.Forgotten, "adopted", r.Adopted, "failed", r.Failed, "skipped", r.Skipped, "deferred", r.Deferred)
+		args := withMoved([]any{"accepted", r.Accepted, "added", r.Added, "changed", r.Changed, "destroyed", r.Destroyed}, r.Moved)
+		l.Info("apply finished", append(args, "forgotten", r.Forgotten, "adopted", r.Adopted, "failed", r.Failed, "skipped", r.Skipped, "deferred", r.Deferred)...)
 	}
+}
+
+// withMoved says how many were moved, where any were.
+func withMoved(args []any, moved int) []any {
+	if moved == 0 {
+		return args
+	}
+	return append(args, "moved", moved)
 }
 
 func logCheck(l hclog.Logger, ev CheckState) {

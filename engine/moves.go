@@ -253,7 +253,7 @@ func renamed(ledger *state.Ledger, moves []plan.Move, p *plan.Plan) (*state.Ledg
 	}
 	if p != nil {
 		for _, mv := range moves {
-			b.History = append(b.History, state.Entry{Address: mv.To, Time: p.Time, Action: "move", Cause: "moved from " + mv.From.String()})
+			b.History = append(b.History, state.MoveEntry(mv.From, mv.To, p.Time))
 		}
 	}
 	return &out, b

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"tidegate/engine"
 	"tidegate/engine/plan"
+	"tidegate/hclspec/address"
 )
 
 // movable is a configuration that notes every delivery of its program, so that a second one shows.
@@ -207,4 +209,54 @@ func TestWatchMoved(t *testing.T) {
 	m.replace("app.json", `{"v":3}`)
 	d.awaitFile("out", `{"v":3}`)
 	d.await("the program ran a third time", func() bool { return len(m.lines("ran")) == 3 })
+}
+
+// What was moved is counted, and its history goes on under the new name.
+func TestMovedIsCountedAndKeepsItsHistory(t *testing.T) {
+	m := newModule(t, "main.hcl", movable, "app.json", `{"v":1}`)
+	m.mustApply()
+	m.write("main.hcl", renamedConfig())
+	m.tool("apply", "--auto-approve").want(t, 0, "Apply complete: 0 added, 0 changed, 0 destroyed, 3 moved.")
+	m.tool("history", "sink.file.new").want(t, 0, "moved from sink.file.old", "sink.file.old create")
+	m.tool("history", "--limit", "1", "sink.file.new").want(t, 0, "moved from sink.file.old")
+	r := m.tool("history", "--json", "sink.file.new")
+	r.want(t, 0, `"address": "sink.file.old"`, `"action": "create"`)
+
+	m.write("main.hcl", movable+strings.NewReplacer(".new", ".old", ".old", ".new").Replace(movedBlocks))
+	m.tool("apply", "--auto-approve", "--json").want(t, 0, `"move":3`)
+}
+
+func TestWatchMovedIsCountedAndKeepsItsHistory(t *testing.T) {
+	m := newModule(t, "main.hcl", movable, "app.json", `{"v":1}`)
+	m.mustApply()
+	m.write("main.hcl", renamedConfig())
+	d := m.watch(func(_ *engine.Options, w *engine.WatchOptions) { w.ConfigInterval = 10 * time.Millisecond })
+	d.await("it says how many were moved", func() bool {
+		list := events[engine.DaemonStarted](d)
+		return len(list) == 1 && list[0].Moved == 3
+	})
+	m.write("main.hcl", strings.NewReplacer(`"old"`, `"newer"`, ".old", ".newer").Replace(movable)+movedBlocks+strings.NewReplacer(".new", ".newer", ".old", ".new").Replace(movedBlocks))
+	d.await("it says how many were moved", func() bool {
+		for _, ev := range events[engine.Reloaded](d) {
+			if ev.Moved == 3 {
+				return true
+			}
+		}
+		return false
+	})
+	a, err := address.Parse("sink.exec.newer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := d.History(t.Context(), a, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		got = append(got, fmt.Sprintf("%s %s", e.Action, e.Address))
+	}
+	if got, want := strings.Join(got, ", "), "move sink.exec.newer, move sink.exec.new, create sink.exec.old"; got != want {
+		t.Errorf("its history is %s, want %s", got, want)
+	}
 }

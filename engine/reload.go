@@ -383,7 +383,7 @@ func (d *Daemon) reconfigure(next *candidateConfig) {
 		next.reply(errors.New(d.reload.Error))
 		return
 	}
-	carryOn, err := d.move(next.engine.prog)
+	moved, carryOn, err := d.move(next.engine.prog)
 	if err != nil {
 		d.reload.Success, d.reload.Error = false, err.Error()
 		d.reload.Failed++
@@ -394,7 +394,7 @@ func (d *Daemon) reconfigure(next *candidateConfig) {
 	ev := d.runs(next)
 	carryOn()
 	d.reload.Success, d.reload.Error = true, ""
-	ev.Elapsed = time.Since(next.start)
+	ev.Moved, ev.Elapsed = moved, time.Since(next.start)
 	d.engine.emit(ev)
 	d.checkReady()
 	next.reply(nil)

@@ -113,6 +113,7 @@ type Daemon struct {
 	waiting              []*state.Document // values that were sent and not looked at when the last daemon ended
 	carrying             *savedRun         // a saved plan that is carried out, nil for none
 	held                 *heldConfig       // waits until what it moves has nothing under way, nil for none
+	moved                int               // when it started
 	stopping             bool
 	parked               int
 
@@ -301,7 +302,7 @@ func (d *Daemon) begin() {
 	if d.reload.Error != "" {
 		d.reload.Success = false
 	}
-	d.engine.emit(DaemonStarted{Sources: len(d.sources), Sinks: len(d.sinks), LastGood: d.reload.Error != ""})
+	d.engine.emit(DaemonStarted{Sources: len(d.sources), Sinks: len(d.sinks), Moved: d.moved, LastGood: d.reload.Error != ""})
 	d.checkReady()
 }
 

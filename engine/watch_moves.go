@@ -29,7 +29,7 @@ func (d *Daemon) rememberMoves(ctx context.Context) error {
 	if err := d.store.Commit(ctx, b); err != nil {
 		return fmt.Errorf("write down what is called otherwise now: %w", err)
 	}
-	d.ledger = ledger
+	d.ledger, d.moved = ledger, len(moves)
 	return nil
 }
 
@@ -90,19 +90,19 @@ func (d *Daemon) dropHeld() {
 }
 
 // move lets the ledger say what the configuration calls otherwise now, in one commit. Nothing is
-// under way under the old names. The returned function lets go on under the new ones what was
-// sent meanwhile.
-func (d *Daemon) move(prog *program) (carryOn func(), err error) {
+// under way under the old names. It returns how many have moved; the returned function lets go on
+// under the new names what was sent meanwhile.
+func (d *Daemon) move(prog *program) (moved int, carryOn func(), err error) {
 	moves, _ := prog.moves(d.ledger)
 	if len(moves) == 0 {
-		return func() {}, nil
+		return 0, func() {}, nil
 	}
 	ledger, b := renamed(d.ledger, moves, &plan.Plan{Time: time.Now()})
 	if err := movedPushed(d.hardCtx, d.store, moves, b); err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	if err := d.store.Commit(d.hardCtx, b); err != nil {
-		return nil, fmt.Errorf("write down what is called otherwise now: %w", err)
+		return 0, nil, fmt.Errorf("write down what is called otherwise now: %w", err)
 	}
 	d.ledger = ledger
 	b.History = nil // that is written
@@ -121,7 +121,7 @@ func (d *Daemon) move(prog *program) (carryOn func(), err error) {
 			delete(d.sinks, mv.From)
 		}
 	}
-	return func() {
+	return len(moves), func() {
 		for a, old := range pushed {
 			if it := d.sources[a]; it != nil && old.pushed != nil {
 				it.pushed, it.sent = old.pushed, old.sent

@@ -266,7 +266,7 @@ func (w *world) applyValue(r engine.Result, diags hcl.Diagnostics) cty.Value {
 		"failed": cty.BoolVal(r.Failed > 0 || diags.HasErrors()),
 		"summary": cty.ObjectVal(map[string]cty.Value{
 			"accepted": number(r.Accepted), "added": number(r.Added), "changed": number(r.Changed), "destroyed": number(r.Destroyed),
-			"forgotten": number(r.Forgotten), "adopted": number(r.Adopted), "failed": number(r.Failed), "skipped": number(r.Skipped),
+			"forgotten": number(r.Forgotten), "adopted": number(r.Adopted), "moved": number(r.Moved), "failed": number(r.Failed), "skipped": number(r.Skipped),
 			"deferred": number(r.Deferred),
 		}),
 	})

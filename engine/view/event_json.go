@@ -132,6 +132,7 @@ func deliveryFields(e engine.Event) (string, fieldList) {
 			{"added", r.Added},
 			{"changed", r.Changed},
 			{"destroyed", r.Destroyed},
+			{"moved", r.Moved},
 			{"forgotten", r.Forgotten},
 			{"adopted", r.Adopted},
 			{"failed", r.Failed},
@@ -146,7 +147,7 @@ func deliveryFields(e engine.Event) (string, fieldList) {
 func daemonFields(e engine.Event) (string, fieldList) {
 	switch e := e.(type) {
 	case engine.DaemonStarted:
-		return "daemon_started", fieldList{{"sources", e.Sources}, {"sinks", e.Sinks}, {"last_good", e.LastGood}}
+		return "daemon_started", fieldList{{"sources", e.Sources}, {"sinks", e.Sinks}, {"moved", e.Moved}, {"last_good", e.LastGood}}
 	case engine.DaemonReady:
 		return "daemon_ready", fieldList{{"elapsed_seconds", e.Elapsed.Seconds()}}
 	case engine.DaemonStopping:
@@ -157,7 +158,7 @@ func daemonFields(e engine.Event) (string, fieldList) {
 		return "reload_started", nil
 	case engine.Reloaded:
 		return "reloaded", fieldList{
-			{"error", e.Err}, {"added", e.Added}, {"changed", e.Changed}, {"removed", e.Removed}, {"elapsed_seconds", e.Elapsed.Seconds()},
+			{"error", e.Err}, {"added", e.Added}, {"changed", e.Changed}, {"removed", e.Removed}, {"moved", e.Moved}, {"elapsed_seconds", e.Elapsed.Seconds()},
 		}
 	case engine.InstancesChanged:
 		return "instances_changed", fieldList{

@@ -113,6 +113,7 @@ func ApplyText(r engine.Result, destroy bool) string {
 		n     int
 		words string
 	}{
+		{r.Moved, "moved"},
 		{r.Forgotten, "forgotten"},
 		{r.Adopted, "adopted"},
 		{r.Accepted, plural(r.Accepted, "value") + " accepted"},

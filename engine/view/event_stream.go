@@ -193,7 +193,7 @@ func (s *Stream) Result(r engine.Result, destroy bool) {
 	}
 	s.line("info", "change_summary", ApplyText(r, destroy), fields{"changes": fields{
 		"operation": operation, "add": r.Added, "change": r.Changed, "remove": r.Destroyed, "import": 0, "action_invocation": 0,
-		"forget": r.Forgotten, "adopt": r.Adopted, "accept": r.Accepted, "deferred": r.Deferred,
+		"move": r.Moved, "forget": r.Forgotten, "adopt": r.Adopted, "accept": r.Accepted, "deferred": r.Deferred,
 		"skipped": r.Skipped, "failed": r.Failed, "interrupted": r.Interrupted,
 	}})
 }
