@@ -44,7 +44,7 @@ func (e *Engine) Apply(ctx context.Context, p *plan.Plan) (Result, hcl.Diagnosti
 	e.emit(PhaseStarted{Phase: Applying, Total: len(r.items)})
 	r.loop(ctx)
 	e.emit(ApplyFinished{Result: r.result})
-	return r.result, r.diags
+	return r.result, fold(r.diags)
 }
 
 // run is one apply. Its owner is the goroutine that called Apply; workers get an item and
@@ -383,10 +383,10 @@ func (r *run) failed(o outcome) {
 	if c.Action == plan.Delete {
 		next = strings.ToUpper(r.again[:1]) + r.again[1:] + " tries again."
 	}
-	r.diags = append(r.diags, &hcl.Diagnostic{
+	r.diags = append(r.diags, ofInstance(c.Address, hcl.Diagnostics{{
 		Severity: hcl.DiagError, Summary: "Delivery failed", Subject: r.rangeOf(c.Address),
 		Detail: fmt.Sprintf("%s: %s. %s", c.Address, strings.TrimSuffix(o.err.Error(), "."), next),
-	})
+	}})...)
 	r.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Repair: c.Repair, Err: o.err.Error(), Elapsed: time.Since(it.start)})
 	r.skipUsers(it, fmt.Sprintf("%s failed", c.Address))
 }

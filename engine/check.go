@@ -42,8 +42,9 @@ func (p *program) check() hcl.Diagnostics {
 		results := make([]checked, len(nodes))
 		p.sideBySide(len(nodes), func(i int) { results[i] = p.checkNode(nodes[i], vals) })
 		for i, n := range nodes {
-			diags = append(diags, results[i].diags...)
-			p.warn(n.addr, results[i].diags)
+			found := ofInstance(n.addr, results[i].diags)
+			diags = append(diags, found...)
+			p.warn(n.addr, found)
 			n.show(results[i].value, vals)
 		}
 	}
@@ -381,10 +382,10 @@ func (p *program) paths() hcl.Diagnostics {
 }
 
 func conflict(first, second *node, path string) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
+	return withNote(&hcl.Diagnostic{
 		Severity: hcl.DiagError, Summary: "Two sinks write one path", Subject: second.rng().Ptr(),
 		Detail: fmt.Sprintf("%s and %s both write %s (the first is declared at %s). Each path has one sink; give one of them another path.", first.addr, second.addr, path, first.rng()),
-	}
+	}, &instanceNote{address: second.addr, other: first.addr})
 }
 
 // writersAt returns the sinks that write the path a source reads, or into it where it is a

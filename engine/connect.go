@@ -18,13 +18,13 @@ func (p *program) connect() hcl.Diagnostics {
 	for _, n := range p.sorted {
 		switch {
 		case n.fresh:
-			diags = append(diags, p.connectNode(n)...)
+			diags = append(diags, ofInstance(n.addr, p.connectNode(n))...)
 			p.link(n)
 		case slices.ContainsFunc(n.members, p.otherKeys) || !p.link(n):
 			// Something is gone that it refers to: resolving again says what is wrong. Or there
 			// are more instances of what it refers to.
 			n.unlink()
-			diags = append(diags, p.connectNode(n)...)
+			diags = append(diags, ofInstance(n.addr, p.connectNode(n))...)
 			p.link(n)
 		}
 	}

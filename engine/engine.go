@@ -155,35 +155,13 @@ func load(opts Options, how loadOptions) (*Engine, hcl.Diagnostics) {
 		more = append(more, prog.tryInstances()...)
 	}
 	diags = append(diags, more...)
-	diags = spec.WithoutConsequences(unique(append(diags, e.ownFiles()...)))
+	diags = spec.WithoutConsequences(fold(append(diags, e.ownFiles()...)))
 	prog.sound = !diags.HasErrors()
 	return e, diags
 }
 
 // maxModuleRounds bounds how often instances come out of others that came out of others.
 const maxModuleRounds = 32
-
-// unique drops repetitions: one mistake in an expression that is evaluated twice is one complaint.
-func unique(diags hcl.Diagnostics) hcl.Diagnostics {
-	type key struct {
-		severity        hcl.DiagnosticSeverity
-		summary, detail string
-		subject         hcl.Range
-	}
-	seen := make(map[key]bool, len(diags))
-	var out hcl.Diagnostics
-	for _, d := range diags {
-		k := key{severity: d.Severity, summary: d.Summary, detail: d.Detail}
-		if d.Subject != nil {
-			k.subject = *d.Subject
-		}
-		if !seen[k] {
-			seen[k] = true
-			out = append(out, d)
-		}
-	}
-	return out
-}
 
 // ownFiles finds sinks that would write the state or the configuration itself.
 func (e *Engine) ownFiles() hcl.Diagnostics {

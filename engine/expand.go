@@ -123,7 +123,11 @@ func (e *Engine) remember(ledger *state.Ledger) hcl.Diagnostics {
 
 // Remember gives blocks whose instances follow data those that the ledger knows, so that Graph shows
 // them. Where they cannot be made they are left out.
-func (e *Engine) Remember(ledger *state.Ledger) { _ = e.remember(ledger) }
+func (e *Engine) Remember(ledger *state.Ledger) {
+	if e.prog != nil {
+		_ = e.remember(ledger)
+	}
+}
 
 // tryInstances checks one instance of each block whose instances follow data, in a program that is
 // only made for that: what is wrong with all of them comes out before there is any.
@@ -136,7 +140,7 @@ func (p *program) tryInstances() hcl.Diagnostics {
 			if k.reason == "" || len(k.keys) > 0 {
 				continue
 			}
-			key := address.StringKey("...")
+			key := trialKey
 			if next.groups[block].repeated.Count != nil {
 				key = address.IntKey(0)
 			}
@@ -220,7 +224,7 @@ func (p *program) with(keys map[address.Address]keyset, known remembered) (*prog
 	})
 	if diags.HasErrors() {
 		next.forget()
-		return p, diags
+		return p, fold(diags)
 	}
 	next.sound = true
 	next.digests()

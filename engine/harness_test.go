@@ -89,6 +89,18 @@ func (m *module) load() (*engine.Engine, hcl.Diagnostics) {
 	})
 }
 
+// validate says what is wrong without looking at anything.
+func (m *module) validate() hcl.Diagnostics {
+	m.t.Helper()
+	registry, err := providers.NewRegistry(all.Kinds())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	e, diags := engine.Validate(m.t.Context(), engine.Options{Dir: m.dir, Registry: registry})
+	defer e.Close()
+	return diags
+}
+
 // plan plans as the command would: with no lock.
 func (m *module) plan() (*plan.Plan, hcl.Diagnostics) {
 	m.t.Helper()

@@ -5,10 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"tidegate/engine"
 	"tidegate/engine/plan"
-	"tidegate/providers"
-	"tidegate/providers/all"
 )
 
 const followers = `
@@ -390,23 +387,14 @@ sink "file" "conf" {
   content  = local.nothing
 }
 `)
-	registry, err := providers.NewRegistry(all.Kinds())
-	if err != nil {
-		t.Fatal(err)
-	}
-	validate := func() string {
-		e, diags := engine.Validate(t.Context(), engine.Options{Dir: m.dir, Registry: registry})
-		defer e.Close()
-		return texts(diags)
-	}
-	got := validate()
+	got := texts(m.validate())
 	for _, want := range []string{"each.kye", "upcase", "local.nothing"} {
 		if strings.Count(got, want) == 0 {
 			t.Errorf("it says %q, and nothing of %s", got, want)
 		}
 	}
 	m.write("main.hcl", "source \"file\" \"services\" { path = \"services.json\" }\nsink \"file\" \"app\" {\n  for_each = source.file.services.value\n  path     = \"app-${each.key}\"\n  content  = each.value\n}\n")
-	if got := validate(); got != "" {
+	if got := texts(m.validate()); got != "" {
 		t.Errorf("of what is right it says %q", got)
 	}
 }

@@ -303,13 +303,13 @@ func (p *program) connectCalls() hcl.Diagnostics {
 		for _, named := range m.call.DependsOn {
 			r := *named // each instance of the module has its own
 			if wrong := p.resolve(at, &r, scopeRules{whole: true}); wrong.HasErrors() {
-				diags = append(diags, wrong...)
+				diags = append(diags, ofInstance(address.Address{Module: m.path, Type: address.ModuleCall}, wrong)...)
 				continue
 			}
 			m.depends = append(slices.Clip(m.depends), r.Node)
 		}
 	}
-	return unique(diags)
+	return fold(diags)
 }
 
 // awaited lists what a node waits for since depends_on says so: its own, and that of the calls that

@@ -248,7 +248,7 @@ type foretold struct {
 }
 
 func (o *observer) merge(ctx context.Context, s seen) {
-	o.diags = append(o.diags, s.diags...)
+	o.diags = append(o.diags, ofInstance(s.node.addr, s.diags)...)
 	switch {
 	case s.look != nil:
 		o.mergeSource(s.look)
@@ -314,7 +314,7 @@ func (o *observer) mergeSource(l *look) {
 }
 
 func (o *observer) complain(n *node, summary, detail string) {
-	o.diags = append(o.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: n.rng().Ptr()})
+	o.diags = append(o.diags, ofInstance(n.addr, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: n.rng().Ptr()}})...)
 }
 
 // sourceObject is what expressions see of a source: its value, and of the rest what they read.

@@ -77,7 +77,7 @@ func (e *Engine) planOn(ctx context.Context, reader state.Reader, ledger *state.
 	o.run(ctx)
 	selected = o.selected
 	if diags := selected.unmatched(); len(diags) > 0 {
-		return e.noPlan(now, opts), unique(append(o.diags, diags...))
+		return e.noPlan(now, opts), fold(append(o.diags, diags...))
 	}
 	for _, r := range o.removals(ctx) {
 		o.compute.Removed(r)
@@ -91,7 +91,7 @@ func (e *Engine) planOn(ctx context.Context, reader state.Reader, ledger *state.
 	if ctx.Err() != nil {
 		o.diags = append(o.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Interrupted", Detail: "The plan is not complete."})
 	}
-	return p, unique(o.diags)
+	return p, fold(o.diags)
 }
 
 func stateError(summary string, err error) hcl.Diagnostics {
@@ -265,7 +265,7 @@ func (o *observer) filled(ctx context.Context, n *node, c *plan.SinkChange) (cty
 		return c.After.Value, nil
 	}
 	v, diags := o.prog.evaluate(n, o.values, map[string]cty.Value{"delivery": o.delivery(n, c, changes)})
-	o.diags = append(o.diags, diags...)
+	o.diags = append(o.diags, ofInstance(n.addr, diags)...)
 	switch {
 	case diags.HasErrors():
 		return v, &plan.Wait{Kind: plan.RejectedByOwn, Reason: "delivery cannot be filled in: " + firstError(diags)}

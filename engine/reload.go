@@ -428,7 +428,7 @@ func placed(diags hcl.Diagnostics) string {
 		case text != "":
 			others++
 		default:
-			text = diag.Summary + ": " + diag.Detail
+			text = diag.Summary + ": " + strings.ReplaceAll(diag.Detail, "\n\n", " ")
 			if diag.Subject != nil {
 				text = fmt.Sprintf("%s:%d: %s", diag.Subject.Filename, diag.Subject.Start.Line, text)
 			}
