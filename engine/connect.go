@@ -61,6 +61,12 @@ func (p *program) link(n *node) bool {
 			}
 		}
 	}
+	for _, block := range n.members {
+		// Which policies there are is found out before they are asked.
+		if g := p.groups[block]; g != nil && g.data && block.Type.IsPolicy() {
+			p.graph.Link(n.place, g.expansion.place)
+		}
+	}
 	if n.block != nil || n.out != nil {
 		for _, a := range p.awaited(n) {
 			if target := p.nodes[a]; target != nil && target != n {
@@ -189,7 +195,7 @@ func (p *program) checkReference(n *node, r *hclspec.Reference, rules scopeRules
 		}
 		return nil
 	case "each", "count":
-		return p.resolveEach(n, r, fail)
+		return p.resolveEach(n, r)
 	}
 	if r.Target.IsZero() {
 		return nil
@@ -197,12 +203,12 @@ func (p *program) checkReference(n *node, r *hclspec.Reference, rules scopeRules
 	if diags := p.resolve(n, r, rules); diags.HasErrors() || r.Node.Type == address.Instances {
 		return diags
 	}
-	switch r.Target.Type {
-	case address.Detector, address.Rule, address.RateLimit:
+	switch t := r.Target.Type; {
+	case t.IsPolicy():
 		return fail("Invalid reference", fmt.Sprintf("%s is a policy and has no value. Name it in detectors, rules or rate_limits.", r.Target))
-	case address.Source:
+	case t == address.Source:
 		return checkSourceAttribute(r, rules, fail)
-	case address.Sink:
+	case t == address.Sink:
 		if len(r.Rest) == 0 && !rules.whole {
 			return fail("Incomplete reference", fmt.Sprintf("Refer to an attribute of the sink, such as %s.sha256.", r.Instance()))
 		}
@@ -254,6 +260,11 @@ func (p *program) references(n *node, name string, expr hcl.Expression) hcl.Diag
 		}
 		nodes := []address.Address{r.Node}
 		if g := p.groups[r.Node.Grouped()]; want != "" && g != nil && r.Node.Type == address.Instances {
+			nodes = nil
+			if r.Key != address.NoKey { // it may come
+				n.absent = append(n.absent, g.member(r.Key))
+				continue
+			}
 			nodes = g.members() // all of them
 			n.members = append(n.members, g.block)
 		}
@@ -280,32 +291,40 @@ func (p *program) triggers(n *node, expr hcl.Expression, collect func(hcl.Expres
 			Detail: "triggers takes a list of sinks, sources or values, such as [sink.file.app].",
 		}}
 	}
+	diags = nil
 	for i, item := range items {
-		refs, _ := hclspec.References(item)
-		collect(item, scopeRules{whole: true})
-		whole := len(refs) == 1 && len(refs[0].Rest) == 0 && (refs[0].Target.Type == address.Sink || refs[0].Target.Type == address.Source)
-		if !whole {
+		r := hclspec.WholeReference(item)
+		if r == nil || r.Target.Type != address.Sink && r.Target.Type != address.Source {
+			collect(item, scopeRules{whole: true})
 			n.triggers = append(n.triggers, trigger{name: fmt.Sprintf("triggers[%d]", i), expr: item})
 			continue
 		}
-		if n.each != nil {
-			hclspec.OwnInstance(item, refs, n.key)
-		}
-		if p.resolve(n, refs[0], scopeRules{whole: true}).HasErrors() {
-			continue // that was said
-		}
-		g := p.groups[refs[0].Node.Grouped()]
-		if g == nil || refs[0].Node.Type != address.Instances {
-			a := refs[0].Node
-			n.triggers = append(n.triggers, trigger{name: a.String(), expr: item, target: a})
+		n.refs = append(n.refs, r)
+		if wrong := p.checkReference(n, r, scopeRules{whole: true}); wrong.HasErrors() {
+			diags = append(diags, wrong...)
 			continue
 		}
-		block := g.block.String()
-		n.triggers = append(n.triggers, trigger{name: block})
-		n.members = append(n.members, g.block)
-		for _, a := range g.members() {
-			n.triggers = append(n.triggers, trigger{name: a.String(), expr: item, target: a, block: block})
+		block := r.Target
+		block.Module = n.scope.path
+		g := p.groups[block]
+		if g == nil || r.Node.Type != address.Instances && !g.data {
+			n.triggers = append(n.triggers, trigger{name: r.Node.String(), expr: item, target: r.Node})
+			continue
+		}
+		// One instance that comes and goes with data counts as written when it comes, as all do.
+		name, members := block.String(), g.members()
+		if r.Key != address.NoKey {
+			name, members = g.member(r.Key).String()+" whenever it is there", []address.Address{r.Node}
+		}
+		n.triggers = append(n.triggers, trigger{name: name})
+		if r.Node.Type == address.Instances {
+			n.members = append(n.members, block)
+		}
+		for _, a := range members {
+			if a.Type != address.Instances {
+				n.triggers = append(n.triggers, trigger{name: a.String(), expr: item, target: a, block: name})
+			}
 		}
 	}
-	return nil
+	return diags
 }

@@ -115,7 +115,38 @@ func (o *observer) rules(ctx context.Context, n *node, c candidate) (checks []pl
 		rejected = rejected || check.Status != "pass" && check.Severity != "warning"
 		checks = append(checks, check)
 	}
+	for _, m := range o.prog.missingPolicies(n) {
+		checks = append(checks, plan.Check{
+			Address: m.policy.String(), Object: n.addr.String(), Status: "error", Severity: "error",
+			Findings: []string{"it cannot be asked: " + m.why},
+		})
+		rejected = true
+	}
 	return checks, rejected
+}
+
+// missing is a rule, rate limit or detector that is named and that nobody can ask.
+type missing struct {
+	policy address.Address // an instance, or a repeated block as a whole
+	why    string
+	yet    bool // it may come: it is not known yet whether it is there
+}
+
+// missingPolicies lists what a node names where it is not known which instances there are, and the
+// instances that are not there. What they would say is not known, so nothing passes.
+func (p *program) missingPolicies(n *node) []missing {
+	var out []missing
+	for _, a := range n.absent {
+		if g := p.groups[a.Block()]; !g.unsure() {
+			out = append(out, missing{policy: a, why: "there is no such instance." + g.nearest(a.Key)})
+		}
+	}
+	for _, block := range n.members {
+		if g := p.groups[block]; block.Type.IsPolicy() && g.unsure() {
+			out = append(out, missing{policy: block, why: g.reason, yet: true})
+		}
+	}
+	return out
 }
 
 func (o *observer) rule(ctx context.Context, n *node, a address.Address, c candidate) plan.Check {
@@ -216,6 +247,9 @@ func (o *observer) judgedBy(n *node, ev *evaluated) string {
 	}
 	for _, a := range n.rules {
 		fmt.Fprintf(h, " rule %s %s", a, o.ruleIdentity(o.prog.nodes[a]))
+	}
+	for _, m := range o.prog.missingPolicies(n) {
+		fmt.Fprintf(h, " %s missing", m.policy)
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }

@@ -43,12 +43,12 @@ func (p *program) reach(n *node) {
 		dep.used = true
 		n.follows = n.follows || dep.follows || dep.addr.Type == address.Expansion && dep.group.data
 		d := dep.addr
-		switch d.Type {
-		case address.Sink:
+		switch {
+		case d.Type == address.Sink:
 			n.sinks = append(n.sinks, d)
-		case address.Detector, address.Rule, address.RateLimit:
+		case d.Type.IsPolicy() || d.Type == address.Expansion && dep.group.block.Type.IsPolicy() && n.each != dep.group:
 			continue
-		case address.Source:
+		case d.Type == address.Source:
 			n.sources = append(n.sources, d)
 			fallthrough
 		default:

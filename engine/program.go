@@ -78,6 +78,7 @@ type node struct {
 	detectors, rules, limits, depends []address.Address
 	triggers                          []trigger
 	members                           []address.Address // repeated blocks of which what is above depends on the instances that there are
+	absent                            []address.Address // instances of policies that it names and that are not there; their blocks are among members
 	usesDelivery                      bool
 	sinks                             []address.Address // nearest sinks it depends on
 	sources                           []address.Address // all sources it depends on
@@ -176,7 +177,7 @@ func (n *node) find(expr hcl.Expression) expression {
 func (n *node) refsOf(expr hcl.Expression) []*hclspec.Reference { return n.find(expr).refs }
 
 // trigger is one entry of a sink's triggers, or one instance of a block that is. Before those is an
-// entry that only says that all instances of the block are triggers.
+// entry that only says that all instances of the block are triggers, or one that comes with data.
 type trigger struct {
 	name   string
 	expr   hcl.Expression  // nil for a block

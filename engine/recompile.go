@@ -103,8 +103,9 @@ func (p *program) sort() {
 // unlink forgets what references were resolved to.
 func (n *node) unlink() {
 	n.refs, n.exprs, n.triggers = nil, nil, nil
-	n.detectors, n.rules, n.limits, n.depends, n.members = nil, nil, nil, nil, nil
+	n.detectors, n.rules, n.limits, n.depends, n.members, n.absent = nil, nil, nil, nil, nil, nil
 	n.usesDelivery, n.fresh = false, true
+	n.unchecked()
 }
 
 // affected marks the nodes that are to be checked.
@@ -170,11 +171,16 @@ func (p *program) otherKeys(block address.Address) bool {
 
 // uncheck forgets what the check found.
 func (p *program) uncheck(n *node) {
-	n.takes = nil
-	n.static, n.constant, n.shown, n.seen = nil, cty.NilVal, cty.NilVal, false
-	n.reads, n.writes, n.recursive = "", "", false
+	n.unchecked()
 	if n.files != nil && n.files.done {
 		n.files = p.renewed(n.files, false)
 	}
+}
+
+// unchecked forgets it but for the files that were read.
+func (n *node) unchecked() {
+	n.takes = nil
+	n.static, n.constant, n.shown, n.seen = nil, cty.NilVal, cty.NilVal, false
+	n.reads, n.writes, n.recursive = "", "", false
 	n.digest = digest{}
 }

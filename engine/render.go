@@ -277,7 +277,7 @@ func (o *observer) token(v cty.Value, diags hcl.Diagnostics) string {
 
 // judgeSink asks the sink's rules and preconditions. What does not pass is not delivered.
 func (o *observer) judgeSink(ctx context.Context, n *node, ev *evaluated, r *rendered) {
-	if len(n.rules) == 0 && len(preconditions(ev)) == 0 {
+	if len(n.rules)+len(n.members) == 0 && len(preconditions(ev)) == 0 {
 		return
 	}
 	c := candidate{value: cty.NullVal(cty.DynamicPseudoType), previous: cty.NilVal, data: r.Content, version: r.Fingerprint}

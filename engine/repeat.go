@@ -151,6 +151,9 @@ func countKeys(v cty.Value, fail func(string, string, ...any) ([]address.Key, bo
 	if !v.IsKnown() {
 		return nil, false, nil
 	}
+	if err := hclspec.ConvertibleNumber(v); err != nil {
+		return fail("Invalid count", "count takes a whole number: %s.", err)
+	}
 	number, err := convert.Convert(v, cty.Number)
 	if err != nil {
 		return fail("Invalid count", "count takes a whole number, and this is a %s.", v.Type().FriendlyName())
@@ -315,6 +318,12 @@ func (p *program) resolve(n *node, r *hclspec.Reference, rules scopeRules) hcl.D
 	if d := n.scope.spec.Resolve(r); d != nil {
 		return hcl.Diagnostics{d}
 	}
+	if r.Own != "" {
+		if diags := n.ownKeyword(r.Own, r.Range); diags != nil {
+			return diags
+		}
+		r.Key = n.key
+	}
 	a := r.Target
 	a.Module = n.scope.path
 	block := a
@@ -351,7 +360,7 @@ func (p *program) resolve(n *node, r *hclspec.Reference, rules scopeRules) hcl.D
 	case r.Key == address.NoKey:
 		r.Node = block.Instances()
 		return nil
-	case !g.has(r.Key) && (g.data || g.reason != ""):
+	case !g.has(r.Key) && (g.data || g.reason != "" || r.Own != "" && n.each.data):
 		n.members = append(n.members, block)
 		r.Node = block.Instances() // it may come, and is not known until then
 		return nil
@@ -406,14 +415,25 @@ func (g *group) nearest(key address.Key) string {
 }
 
 // resolveEach finds what each or count is of.
-func (p *program) resolveEach(n *node, r *hclspec.Reference, fail func(string, string) hcl.Diagnostics) hcl.Diagnostics {
-	word := map[string]string{"each": "for_each", "count": "count"}[r.Root]
-	switch {
-	case n.each == nil:
-		return fail("Unknown name", fmt.Sprintf("%s is known only in a block or module call with %s.", r.Root, word))
-	case n.each.repeated.Word() != word:
-		return fail("Unknown name", fmt.Sprintf("%s is known only where there is %s, and %s has %s.", r.Root, word, n.each.block, n.each.repeated.Word()))
+func (p *program) resolveEach(n *node, r *hclspec.Reference) hcl.Diagnostics {
+	if diags := n.ownKeyword(r.Root, r.Range); diags != nil {
+		return diags
 	}
 	r.Node, r.Key = n.each.expansion.addr, n.key
 	return nil
+}
+
+// ownKeyword says why each or count mean nothing where a node stands, nil if they do.
+func (n *node) ownKeyword(root string, at hcl.Range) hcl.Diagnostics {
+	word := map[string]string{"each": "for_each", "count": "count"}[root]
+	var detail string
+	switch {
+	case n.each == nil:
+		detail = fmt.Sprintf("%s is known only in a block or module call with %s.", root, word)
+	case n.each.repeated.Word() != word:
+		detail = fmt.Sprintf("%s is known only where there is %s, and %s has %s.", root, word, n.each.block, n.each.repeated.Word())
+	default:
+		return nil
+	}
+	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Unknown name", Detail: detail, Subject: &at}}
 }

@@ -44,7 +44,7 @@ type seed struct {
 
 // simple reports whether a source depends on nothing that moves: most of what is polled.
 func (p *program) simple(n *node) bool {
-	if n.static == nil || len(n.rules)+len(n.sources)+len(n.sinks)+len(n.written) > 0 || n.static.hasPreconditions() {
+	if n.static == nil || len(n.rules)+len(n.members)+len(n.sources)+len(n.sinks)+len(n.written) > 0 || n.static.hasPreconditions() {
 		return false
 	}
 	for _, a := range n.detectors {

@@ -138,14 +138,12 @@ func usersOf(p *program) map[address.Address][]address.Address {
 func (p *program) besideEach(n *node) (sources, sinks []address.Address) {
 	for _, place := range p.graph.DependsOn(n.place) {
 		dep := p.sorted[place]
-		switch dep.addr.Type {
-		case address.Expansion, address.Detector, address.Rule, address.RateLimit:
-			if dep.addr == n.each.expansion.addr || dep.addr.Type != address.Expansion {
-				continue
-			}
-		case address.Source:
+		switch t := dep.addr.Type; {
+		case t.IsPolicy(), t == address.Expansion && (dep.group == n.each || dep.group.block.Type.IsPolicy()):
+			continue
+		case t == address.Source:
 			sources = append(sources, dep.addr)
-		case address.Sink:
+		case t == address.Sink:
 			sinks, sources = append(sinks, dep.addr), append(sources, dep.sources...)
 			continue
 		}

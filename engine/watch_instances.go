@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -216,17 +217,20 @@ func (d *Daemon) reinstance(next *candidateConfig) {
 // trusted.
 func (d *Daemon) wakeInstances(g *group) {
 	for _, it := range d.sinks {
-		if it.node != nil && it.node.each == g {
+		if it.node != nil && it.node.isOf(g) {
 			d.touch(it, causeInput)
 		}
 	}
 	for _, it := range d.sources {
-		if it.node.each == g {
+		if it.node.isOf(g) {
 			it.judged, it.moved = "", it.queued
 			d.ask(it)
 		}
 	}
 }
+
+// isOf reports whether a node is an instance of a block, or names instances of it.
+func (n *node) isOf(g *group) bool { return n.each == g || slices.Contains(n.members, g.block) }
 
 // vanished reports whether a sink is no longer there because its key went out of the data. What
 // becomes of it was decided by whoever wrote its on_destroy.

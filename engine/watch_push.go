@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"maps"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
@@ -263,7 +262,7 @@ func (d *Daemon) receive(c *incoming, known chan<- bool) {
 		}
 		row := d.ledger.Sources[it.addr()]
 		settings, ok := settingsOf(it.node)
-		if simple := ok && len(it.node.rules)+len(it.node.detectors) == 0 && c.Receiver.Name != providers.AllNames &&
+		if simple := ok && len(it.node.rules)+len(it.node.detectors)+len(it.node.members) == 0 && c.Receiver.Name != providers.AllNames &&
 			!settings.Sensitive && !(row.Current() != nil && row.Current().Sealed); !simple {
 			c.node, c.scene, c.accepted = it.node, d.sceneOf(it.node), timesAccepted(row)
 			break
@@ -487,15 +486,30 @@ func (s *scene) verdict(n *node, checks []plan.Check) (same bool, findings []str
 		if len(refuses(c)) == 0 {
 			continue
 		}
-		rule := slices.IndexFunc(n.rules, func(a address.Address) bool { return a.String() == c.Address })
-		if rule < 0 || s.waitsOn(s.prog.nodes[n.rules[rule]]) == "" {
+		why := s.cannotJudgeYet(n, c.Address)
+		if why == "" {
 			return false, rejections(checks), ""
 		}
 		if waits == "" {
-			waits = c.Address + " cannot judge it yet: " + s.unknownReason(s.prog.nodes[n.rules[rule]])
+			waits = c.Address + " cannot judge it yet: " + why
 		}
 	}
 	return false, nil, waits
+}
+
+// cannotJudgeYet says what a rule of a source waits for, "" for nothing.
+func (s *scene) cannotJudgeYet(n *node, rule string) string {
+	for _, a := range n.rules {
+		if r := s.prog.nodes[a]; a.String() == rule && s.waitsOn(r) != "" {
+			return s.unknownReason(r)
+		}
+	}
+	for _, m := range s.prog.missingPolicies(n) {
+		if m.policy.String() == rule && m.yet {
+			return m.why
+		}
+	}
+	return ""
 }
 
 // takeUpPushes goes on with the values that were sent and not yet looked at when the last daemon

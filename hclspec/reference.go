@@ -19,6 +19,10 @@ type Reference struct {
 	Target address.Address
 	// Key is the instance key written right after a block's address: source.http.app["a"].
 	Key address.Key
+	// Own is the word of a reference in a list of them whose instance is the one with the own
+	// key: "each" of source.http.app[each.key], "count" of [count.index]; "" for others. Whoever
+	// knows that key sets Key.
+	Own string
 	// Node is what the reference stands for where blocks may be repeated and stand in modules:
 	// one instance, all of them, or what each and count are of. Whoever knows the instances sets
 	// it; zero for the other roots.

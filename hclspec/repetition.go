@@ -124,17 +124,25 @@ func (w *indexWalker) Enter(n hclsyntax.Node) hcl.Diagnostics {
 	if !ok {
 		return nil
 	}
-	key, ok := index.Key.(*hclsyntax.ScopeTraversalExpr)
-	if !ok || len(key.Traversal) != 2 {
-		return nil
-	}
-	name, ok := key.Traversal[1].(hcl.TraverseAttr)
-	own := ok && (key.Traversal.RootName() == "each" && name.Name == "key" || key.Traversal.RootName() == "count" && name.Name == "index")
 	at := of.Traversal.SourceRange().Start
-	if _, known := w.found[at]; own && !known { // what is around it was seen first
+	if _, known := w.found[at]; ownKey(index.Key) != "" && !known { // what is around it was seen first
 		w.found[at] = rest
 	}
 	return nil
+}
+
+// ownKey returns the first word of each.key and count.index, "" for any other expression.
+func ownKey(expr hcl.Expression) string {
+	key, ok := expr.(*hclsyntax.ScopeTraversalExpr)
+	if !ok || len(key.Traversal) != 2 {
+		return ""
+	}
+	name, ok := key.Traversal[1].(hcl.TraverseAttr)
+	word := key.Traversal.RootName()
+	if ok && (word == "each" && name.Name == "key" || word == "count" && name.Name == "index") {
+		return word
+	}
+	return ""
 }
 
 func (w *indexWalker) Exit(hclsyntax.Node) hcl.Diagnostics { return nil }

@@ -51,6 +51,10 @@ func (t Type) HasKind() bool {
 	return false
 }
 
+// IsPolicy reports whether blocks of the type have no value and are named by others: detectors,
+// rules and rate limits.
+func (t Type) IsPolicy() bool { return t == Detector || t == Rule || t == RateLimit }
+
 func (t Type) valid() bool {
 	switch t {
 	case Variable, Local, Output, Check:
