@@ -21,11 +21,22 @@ func (p *program) suggest(d *hcl.Diagnostic) *hcl.Diagnostic {
 		return d
 	}
 	out := *d
-	out.Detail = fmt.Sprintf("There is no function named %q.", unknown.CalledFunctionName())
-	if near := hclspec.Nearest(unknown.CalledFunctionName(), slices.Sorted(maps.Keys(p.functions))); near != "" {
+	name := unknown.CalledFunctionName()
+	out.Detail = fmt.Sprintf("There is no function named %q.", name)
+	if now := formerFunctions[name]; now != "" {
+		out.Detail += fmt.Sprintf(" Terraform had it once. Write %s.", now)
+		return &out
+	}
+	if near := hclspec.Nearest(name, slices.Sorted(maps.Keys(p.functions))); near != "" {
 		out.Detail += fmt.Sprintf(" Did you mean %q?", near)
 	}
 	return &out
+}
+
+// formerFunctions are functions that Terraform does not have any more, with what is written instead.
+var formerFunctions = map[string]string{
+	"list": "[a, b], or tolist([a, b])",
+	"map":  "{ key = value }, or tomap({ key = value })",
 }
 
 // through names what leads from a node to a source or sink that it does not refer to itself, as

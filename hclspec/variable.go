@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
 	"github.com/hashicorp/hcl/v2/gohcl"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
@@ -85,6 +86,9 @@ func (v *Variable) decodeType(expr hcl.Expression) hcl.Diagnostics {
 	}
 	ty, defaults, diags := typeexpr.TypeConstraintWithDefaults(expr)
 	if diags.HasErrors() {
+		if text, ok := literalText(expr); ok && formerTypes[text] != "" {
+			return hcl.Diagnostics{errorAt(expr.Range(), "Type in quotes", "Types were in quotes before Terraform 0.12. Write type = %s.", formerTypes[text])}
+		}
 		if near := didYouMean(hcl.ExprAsKeyword(expr), typeWords); near != "" {
 			diags[0].Detail += near
 		}
@@ -94,6 +98,24 @@ func (v *Variable) decodeType(expr hcl.Expression) hcl.Diagnostics {
 	v.Type = ty.WithoutOptionalAttributesDeep()
 	v.Literal = ty.IsPrimitiveType()
 	return diags
+}
+
+// formerTypes are the types that Terraform took in quotes once, as they are written now.
+var formerTypes = map[string]string{
+	"string": "string", "number": "number", "bool": "bool", "any": "any", "list": "list(string)", "map": "map(string)",
+}
+
+// literalText returns the text of a template without a sequence.
+func literalText(expr hcl.Expression) (string, bool) {
+	t, ok := expr.(*hclsyntax.TemplateExpr)
+	if !ok || !t.IsStringLiteral() {
+		return "", false
+	}
+	val, diags := t.Value(nil)
+	if diags.HasErrors() {
+		return "", false
+	}
+	return val.AsString(), true
 }
 
 var typeWords = []string{"string", "number", "bool", "any"}
