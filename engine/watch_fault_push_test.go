@@ -431,3 +431,42 @@ func TestWatchW14SenderGoesAway(t *testing.T) {
 	d.awaitFile("out.json", `{"v":99}`)
 	d.awaitSink("sink.file.out", engine.StateOK)
 }
+
+// A value was seen before it was known that the state is full: its sink is told of as waiting for that,
+// and not as being delivered.
+func TestWatchW13StatusWhileTheStateIsFull(t *testing.T) {
+	if !host.WithMounts(t) {
+		return
+	}
+	m := newModule(t, "v.json", `{"v":1}`, "main.hcl", `
+source "file" "v" {
+  path     = "v.json"
+  interval = "100ms"
+}
+sink "file" "v" {
+  path    = "v.out"
+  content = jsonencode(source.file.v.value)
+}`)
+	if err := os.Mkdir(m.path(".tidegate"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	host.Mount(t, "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", m.path(".tidegate"))
+	d := m.watch()
+	d.awaitFile("v.out", `{"v":1}`)
+	d.awaitSink("sink.file.v", engine.StateOK)
+	free := host.FillDisk(t, m.path(".tidegate/ballast"))
+	value := fmt.Sprintf(`{"v":%q}`, strings.Repeat("x", 200<<10)) // more than the room that the state has left
+	m.replace("v.json", value)
+	d.await("the state cannot be written", func() bool { return d.status().StateError != "" })
+	d.await("the sink is told of as waiting for the state", func() bool {
+		s := d.sink("sink.file.v")
+		return s.State == engine.StateBlocked && s.Reason == "waits until the state can be written"
+	})
+	m.wantFile("v.out", `{"v":1}`)
+	free()
+	d.await("the value is delivered", func() bool {
+		got, _ := m.read("v.out")
+		return got == value
+	})
+	d.awaitSink("sink.file.v", engine.StateOK)
+}

@@ -89,6 +89,9 @@ func (d *Daemon) sinkStatus(it *sinkItem) *SinkStatus {
 	if it.busy() && it.state == StateOK && it.wanted != plan.NoOp && it.phase != idle {
 		s.State = StateDelivering
 	}
+	if d.trouble != nil && s.State == StateDelivering && it.phase == committing {
+		s.State, s.Reason = StateBlocked, "waits until the state can be written"
+	}
 	if p := d.isPaused(it.addr); p != nil && s.State == StateOK {
 		s.State, s.Reason = StatePaused, pauseReason(p) // though there is nothing to deliver
 	}
