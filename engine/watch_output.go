@@ -53,6 +53,10 @@ func (d *Daemon) storeOutputs() {
 	var jobs []job
 	for _, a := range sortedKeys(d.staleOutputs) {
 		n := d.engine.prog.nodes[a]
+		if n.check != nil && !d.triedAll(n.sources) {
+			continue // it would warn of what nobody knows yet
+		}
+		delete(d.staleOutputs, a)
 		s := d.sceneOf(n)
 		s.quiet = false // its result is wanted; it tells of nothing
 		s.ledger.Outputs = map[address.Address]*state.Output{}
@@ -61,7 +65,9 @@ func (d *Daemon) storeOutputs() {
 		}
 		jobs = append(jobs, job{n, s})
 	}
-	clear(d.staleOutputs)
+	if len(jobs) == 0 {
+		return
+	}
 	d.evaluating = true
 	d.worker(func() {
 		ctx, cancel := context.WithTimeout(d.lookCtx, longestRead)
@@ -78,6 +84,16 @@ func (d *Daemon) storeOutputs() {
 		}
 		d.post(func() { d.outputsEvaluated(changes) })
 	})
+}
+
+// triedAll reports whether each of some sources was tried since the start.
+func (d *Daemon) triedAll(list []address.Address) bool {
+	for _, a := range list {
+		if it := d.sources[a]; it != nil && !it.tried {
+			return false
+		}
+	}
+	return true
 }
 
 // outputChange evaluates one output, and returns nothing where it cannot be had.
