@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
@@ -81,13 +83,23 @@ func counters(row *state.Source) map[string]state.Counter {
 	return row.Counters
 }
 
+// rejection says who refuses a candidate and why: the first of the findings, and how many others
+// there are.
 func rejection(o *SourceObservation) string {
+	first, others := "", -1
 	for _, c := range o.Checks {
-		if c.Status != "pass" && c.Severity != "warning" && len(c.Findings) > 0 {
-			return fmt.Sprintf("refused by %s: %s", c.Address, c.Findings[0])
+		if c.Status == "pass" || c.Severity == "warning" || len(c.Findings) == 0 {
+			continue
 		}
+		if first == "" {
+			first = fmt.Sprintf("refused by %s: %s", c.Address, c.Findings[0])
+		}
+		others += len(c.Findings)
 	}
-	return "refused"
+	if others > 0 {
+		return fmt.Sprintf("%s (and %d more)", strings.TrimSuffix(first, "."), others)
+	}
+	return cmp.Or(first, "refused")
 }
 
 // stand returns the choice when the candidate does not count.

@@ -111,16 +111,16 @@ func TestChoose(t *testing.T) {
 		{"failed at first with a fallback that is refused", nil, saw(lookFailed, standIn(false)), "none failed ", "status 503", false},
 		{"failed with a fallback", source(accepted("v1")), saw(stored("v1"), lookFailed, standIn(true)), "accepted failed v1", "status 503", false},
 
-		{"rejected", source(accepted("v1")), saw(stored("v1"), fetched("v2"), refused), "accepted rejected v1", "refused by rule.assert.sane: no port", false},
-		{"rejected at first", nil, saw(fetched("v1"), refused), "none rejected ", "refused by rule.assert.sane: no port", false},
-		{"rejected at first with a fallback", nil, saw(fetched("v1"), refused, standIn(true)), "fallback rejected stand-in", "refused by rule.assert.sane: no port", false},
+		{"rejected", source(accepted("v1")), saw(stored("v1"), fetched("v2"), refused), "accepted rejected v1", "refused by rule.assert.sane: no port (and 1 more)", false},
+		{"rejected at first", nil, saw(fetched("v1"), refused), "none rejected ", "refused by rule.assert.sane: no port (and 1 more)", false},
+		{"rejected at first with a fallback", nil, saw(fetched("v1"), refused, standIn(true)), "fallback rejected stand-in", "refused by rule.assert.sane: no port (and 1 more)", false},
 		{"rejected without findings", nil, saw(fetched("v1"), func(o *SourceObservation) { o.Rejected = true }), "none rejected ", "refused", false},
-		{"accepted once, refused by today's rules", source(accepted("v1")), saw(stored("v1"), same, refused), "accepted rejected v1", "refused by rule.assert.sane: no port", false},
+		{"accepted once, refused by today's rules", source(accepted("v1")), saw(stored("v1"), same, refused), "accepted rejected v1", "refused by rule.assert.sane: no port (and 1 more)", false},
 
 		{"deferred", source(accepted("v1"), limitedCounter(one)), saw(stored("v1"), fetched("v2"), underLimit(one)), "accepted deferred v1", deferred, false},
 		{"deferred at first", source(limitedCounter(one)), saw(fetched("v1"), underLimit(one), standIn(true)), "none deferred ", deferred, false},
 		{"a value that is no change is not deferred", source(accepted("v1"), limitedCounter(one)), saw(stored("v1"), same, underLimit(one)), "accepted  v1", "", false},
-		{"a refusal is told before a deferral", source(accepted("v1"), limitedCounter(one)), saw(stored("v1"), fetched("v2"), refused, underLimit(one)), "accepted rejected v1", "refused by rule.assert.sane: no port", false},
+		{"a refusal is told before a deferral", source(accepted("v1"), limitedCounter(one)), saw(stored("v1"), fetched("v2"), refused, underLimit(one)), "accepted rejected v1", "refused by rule.assert.sane: no port (and 1 more)", false},
 
 		{"blocked", source(accepted("v1")), saw(stored("v1"), notKnown), "accepted blocked v1", "var.url is not known", false},
 		{"blocked at first", nil, saw(notKnown, standIn(true)), "none blocked ", "var.url is not known", false},
