@@ -104,6 +104,14 @@ func alerts(st *engine.Status) []pageNote {
 	if !st.Ready {
 		add("warn", "Not every source was tried yet.")
 	}
+	for _, c := range st.Checks {
+		switch findings := strings.Join(c.Findings, "\n"); c.Status {
+		case "fail":
+			add("warn", c.Address.String()+" does not hold: "+findings)
+		case "error":
+			add("warn", c.Address.String()+" cannot be evaluated: "+findings)
+		}
+	}
 	for _, a := range st.Approvals {
 		add("warn", "Waiting for approval: "+approvalText(a))
 	}

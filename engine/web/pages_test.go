@@ -32,6 +32,7 @@ func hostileStatus(text string) *engine.Status {
 		s.Target, s.Reason, s.LastError = text, text, text+"."
 		s.Address.Key = address.StringKey(text)
 	}
+	st.Checks[0].Findings = []string{text}
 	st.Pauses = []*engine.Pause{{Pattern: text, Reason: text, Since: day, Except: []string{text}}}
 	st.Approvals = []*engine.Approval{{Address: st.Sinks[0].Address, Target: text, Since: day}}
 	return st
@@ -73,7 +74,7 @@ func TestStatusPage(t *testing.T) {
 	d := &fakeDaemon{receivers: open(), status: sampleStatus()}
 	s := start(t, d, nil, Options{})
 	got := s.get("/")
-	want(t, "the page", got, 200, "source.http.app", "degraded", "sink.exec.reload", "failed", "Paused: source.* since", "Tidegate: 3 problems",
+	want(t, "the page", got, 200, "source.http.app", "degraded", "sink.exec.reload", "failed", "Paused: source.* since", "check.fresh does not hold: stale", "Tidegate: 4 problems",
 		"1m ago", `href="/api/v1/graph?format=svg"`, `href="/api/v1/history?address=sink.file.app"`)
 	if kind := got.header.Get("Content-Type"); kind != "text/html; charset=utf-8" {
 		t.Errorf("it is %s", kind)
