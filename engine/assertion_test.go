@@ -91,6 +91,7 @@ func TestBadChecks(t *testing.T) {
 	}{
 		"reference":     {"check \"a\" {\n assert {\n condition = local.nothing\n error_message = \"\"\n }\n}", []string{"local.nothing is not declared"}},
 		"function":      {"check \"a\" {\n assert {\n condition = legnth(\"a\") > 1\n error_message = \"\"\n }\n}", []string{"legnth", `"length"`}},
+		"another block": {"check \"a\" {\n assertion {\n condition = true\n error_message = \"\"\n }\n}", []string{"A check holds assert blocks"}},
 		"no assertions": {"check \"a\" {}", []string{"at least one assert block"}},
 		"no message":    {"check \"a\" {\n assert { condition = true }\n}", []string{"error_message"}},
 		"candidate":     {"check \"a\" {\n assert {\n condition = value.x\n error_message = \"\"\n }\n}", []string{"value is known only"}},

@@ -15,6 +15,11 @@ func declareCheck(b *hcl.Block) declaration {
 	c := &Check{Name: b.Labels[0], DefRange: headerRange(b)}
 	names := validNames(b)
 	content, diags := b.Body.Content(checkSchema)
+	for _, d := range diags {
+		if d.Summary == "Unsupported block type" {
+			d.Detail = "A check holds assert blocks, and no others. The block of a rule is called assertion."
+		}
+	}
 	for _, inner := range content.Blocks {
 		cond, condDiags := decodeCondition(inner)
 		diags = append(diags, condDiags...)
