@@ -511,27 +511,3 @@ func (s *scene) cannotJudgeYet(n *node, rule string) string {
 	}
 	return ""
 }
-
-// takeUpPushes goes on with the values that were sent and not yet looked at when the last daemon
-// ended.
-func (d *Daemon) takeUpPushes(docs []*state.Document) {
-	for _, doc := range docs {
-		a, err := address.Parse(doc.Name[len(pushPrefix):])
-		if err != nil {
-			continue
-		}
-		it := d.sources[a]
-		if it == nil {
-			continue
-		}
-		value, err := decodePushed(doc)
-		if err != nil {
-			d.opts.logger().Error("a value that was sent cannot be read and is lost: it has to be sent again; what was accepted before stays in use",
-				"address", a.String(), "error", err.Error())
-			it.has().lostPush = "a value that was sent cannot be read and is lost: send it again; what was accepted before stays in use"
-			continue
-		}
-		it.pushed, it.sent = value, value
-		d.ask(it)
-	}
-}

@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tidegate/engine"
 )
 
 const secretPushes = `
@@ -189,6 +191,59 @@ func TestWatchSecretPushesAreNowhereInClear(t *testing.T) {
 	send("app", "canary-other", "canary-id-2", 409)
 	search("after the restart")
 	told("after the restart")
+}
+
+// A value that waits is encrypted once its source is said to be sensitive, by a reload or before a
+// start.
+func TestWatchWaitingPushIsSealedOnceItsSourceIsSensitive(t *testing.T) {
+	config := func(more string) string {
+		return `
+rate_limit "sliding_window" "hourly" {
+  max = 1
+  per = "1h"
+}
+source "webhook" "app" {
+  rate_limits = [rate_limit.sliding_window.hourly]
+` + more + `
+}`
+	}
+	holds := func(m *module) bool {
+		t.Helper()
+		data, err := os.ReadFile(m.path(engine.DefaultState))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Contains(data, []byte("canary-waiting"))
+	}
+	for name, reload := range map[string]bool{"by a reload": true, "before a start": false} {
+		t.Run(name, func(t *testing.T) {
+			m := newModule(t, "main.hcl", config(""))
+			d := m.watch()
+			d.push("app", `{"v":1}`, "")
+			d.awaitSource("source.webhook.app", engine.StateOK)
+			d.push("app", `{"v":"canary-waiting"}`, "")
+			d.awaitSource("source.webhook.app", engine.StateDeferred)
+			if !reload {
+				d.halt()
+				if !holds(m) {
+					t.Fatal("it is nowhere")
+				}
+			}
+			m.write("main.hcl", config("sensitive = true"))
+			if reload {
+				d.mustReload()
+			} else {
+				d = m.watch()
+			}
+			d.awaitSource("source.webhook.app", engine.StateDeferred)
+			d.halt()
+			if holds(m) {
+				t.Error("it is in the state in clear")
+			}
+			d = m.watch() // and is not lost
+			d.awaitSource("source.webhook.app", engine.StateDeferred)
+		})
+	}
 }
 
 // page returns what a daemon's listener answers.

@@ -127,6 +127,7 @@ func (d *Daemon) prepareSources(items []*sourceItem) {
 		} else {
 			d.join(it, "")
 		}
+		d.sealWaiting(it)
 		it.scatter = many
 		d.schedule(it, spread(i, len(items), startLongest))
 	}
