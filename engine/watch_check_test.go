@@ -3,7 +3,6 @@
 package engine_test
 
 import (
-	"strings"
 	"testing"
 
 	"tidegate/engine"
@@ -52,30 +51,5 @@ check "other" {
 		if ev.Address.String() == "check.fresh" {
 			t.Errorf("the start tells of it: %+v", ev)
 		}
-	}
-}
-
-// A daemon that starts tells once of a value that an earlier one has rejected.
-func TestWatchAStartTellsOfARejectedValue(t *testing.T) {
-	m := newModule(t, "app.json", `{"v":20}`, "main.hcl", `
-rule "assert" "small" {
-  assertion {
-    condition     = value.v < 10
-    error_message = "too large: ${value.v}"
-  }
-}
-source "file" "app" {
-  path     = "app.json"
-  interval = "100ms"
-  rules    = [rule.assert.small]
-}
-`)
-	for range 2 {
-		d := m.watch()
-		d.await("it is looked at again", func() bool { return d.source("source.file.app").Looks > 3 })
-		if got := events[engine.Rejected](d); len(got) != 1 || !strings.Contains(got[0].Reason, "too large: 20") {
-			t.Errorf("it is told as %+v", got)
-		}
-		d.halt()
 	}
 }

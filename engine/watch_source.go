@@ -378,8 +378,6 @@ func (d *Daemon) noteSource(it *sourceItem, l *look, c plan.Choice, known bool) 
 		to = StateRejected
 		if !known {
 			it.has().rejections++
-		}
-		if !known || !it.tried { // a start tells of it once more
 			version := ""
 			if l.Fresh != nil {
 				version = l.Fresh.Version
