@@ -500,6 +500,16 @@ func (p *parser) quoted() (string, error) {
 				}
 				b.WriteRune(rune(n))
 				i += 4
+			case 'U':
+				if i+8 >= len(p.in) {
+					return "", fmt.Errorf("unfinished escape at offset %d", i-1)
+				}
+				n, err := strconv.ParseUint(p.in[i+1:i+9], 16, 32)
+				if err != nil || n > unicode.MaxRune {
+					return "", fmt.Errorf("bad escape at offset %d", i-1)
+				}
+				b.WriteRune(rune(n))
+				i += 8
 			default:
 				return "", fmt.Errorf("unknown escape \\%c at offset %d", p.in[i], i-1)
 			}
@@ -529,7 +539,9 @@ func quote(s string) string {
 		case (r == '$' || r == '%') && strings.HasPrefix(s[i+1:], "{"):
 			b.WriteRune(r)
 			b.WriteRune(r)
-		case r < 0x20 || r == 0x7f || (r <= 0xffff && !unicode.IsPrint(r)):
+		case r > 0xffff && !unicode.IsPrint(r):
+			fmt.Fprintf(&b, `\U%08x`, r)
+		case !unicode.IsPrint(r):
 			fmt.Fprintf(&b, `\u%04x`, r)
 		default:
 			b.WriteRune(r)

@@ -74,6 +74,7 @@ func TestCompareOrdersNumbersAsNumbers(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add("source.http.app")
 	f.Add(`module.a["x"].sink.file.b["\u0001"]`)
+	f.Add(`sink.file.b["\U000e0041"]`)
 	f.Fuzz(func(t *testing.T, s string) {
 		a, err := Parse(s)
 		if err != nil {

@@ -29,7 +29,15 @@ func TestMatches(t *testing.T) {
 		{`sink.file.*["k"]`, `sink.file.app["l"]`, false},
 		{"sink.file.app[0]", "sink.file.app[0]", true},
 		{"sink.file.app[*", "sink.file.app[10]", true},
-		{"sink.file.[a]pp", "sink.file.app", false}, // brackets are those of keys
+		{"sink.file.[a]pp", "sink.file.app", false},                                   // brackets are those of keys
+		{"module.*.sink.file.app", `module.a["web.example.com"].sink.file.app`, true}, // a dot in a key is none
+		{`sink.*.app["a.b"]`, `sink.file.app["a.b"]`, true},
+		{`sink.*.app["a.b"]`, `sink.file.app["a"]`, false},
+		{`sink.file.*["a/b"]`, `sink.file.app["a/b"]`, true},
+		{`sink.file.*["a/b"]`, `sink.file.app["a.b"]`, false},
+		{`sink.file.*["a\\\".b"]`, `sink.file.app["a\\\".b"]`, true}, // a quoted backslash and a quote
+		{`sink.*.app["x--y"]`, `sink.file.app["x--y"]`, true},
+		{`sink.*.app["\n"]`, `sink.file.app["\n"]`, true},
 		{"module.a", "module.a.sink.file.app", true},
 		{"module.a", "module.ab.sink.file.app", false},
 		{"module.*.sink.file.app", "module.a.sink.file.app", true},
