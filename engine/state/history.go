@@ -15,9 +15,9 @@ import (
 	"tidegate/hclspec/address"
 )
 
-// The history is bounded: the newest KeepHistory entries stay, and of each address the
-// newest KeepHistoryOf besides, so that a busy sink does not push out what is known of a
-// quiet one.
+// The history is bounded: the newest KeepHistory entries stay, and of each address that the ledger
+// knows the newest KeepHistoryOf besides, so that a busy sink does not push out what is known of a
+// quiet one. Addresses come and go with data, so of one that was forgotten nothing stays besides.
 const (
 	KeepHistory   = 10_000
 	KeepHistoryOf = 20
@@ -28,6 +28,7 @@ const (
 	putHistory    = "INSERT INTO history (id, address, time, action, revision, cause, size, hash, delivery, error, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	lastHistory   = "SELECT coalesce(max(id), 0) FROM history"
 	addressOf     = "SELECT address FROM history WHERE id = ?"
+	isKnown       = "SELECT EXISTS (SELECT 1 FROM sinks WHERE address = ?1) OR EXISTS (SELECT 1 FROM sources WHERE address = ?1)"
 	// pruneHistory removes entries of an address (1) that left the window (2), but for its
 	// newest ones (3).
 	pruneHistory = "DELETE FROM history WHERE address = ?1 AND id <= ?2 AND id <= " +
@@ -219,7 +220,15 @@ func (w *work) prune(ctx context.Context, of string, window int64) error {
 	if window <= 0 {
 		return nil
 	}
-	rows, err := w.stmts.pruneHistory.QueryContext(ctx, of, window, KeepHistoryOf)
+	var known bool
+	if err := w.stmts.isKnown.QueryRowContext(ctx, of).Scan(&known); err != nil {
+		return err
+	}
+	keep := 0
+	if known {
+		keep = KeepHistoryOf
+	}
+	rows, err := w.stmts.pruneHistory.QueryContext(ctx, of, window, keep)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ type stmts struct {
 	countBlob, dropBlob, putBlob                     *sql.Stmt
 	putDocument, dropDocument                        *sql.Stmt
 	lastHistory, putHistory, addressOf, pruneHistory *sql.Stmt
+	isKnown                                          *sql.Stmt
 	all                                              []*sql.Stmt
 }
 
@@ -45,6 +46,7 @@ func prepare(ctx context.Context, c *sql.Conn) (*stmts, error) {
 		{&s.lastHistory, lastHistory},
 		{&s.putHistory, putHistory},
 		{&s.addressOf, addressOf},
+		{&s.isKnown, isKnown},
 		{&s.pruneHistory, pruneHistory},
 	}
 	for _, t := range []*tableStmts{&s.sources, &s.sinks, &s.outputs} {

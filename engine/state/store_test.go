@@ -227,6 +227,7 @@ func TestTheHistoryIsBounded(t *testing.T) {
 		}
 		return b
 	}
+	mustCommit(t, s, &Batch{Sinks: []*Sink{{Address: quiet, Kind: "file"}, {Address: busy, Kind: "file"}}})
 	mustCommit(t, s, entries(quiet, KeepHistoryOf+5))
 	mustCommit(t, s, entries(busy, KeepHistory-1))
 	count := func(a address.Address) int {
@@ -248,6 +249,19 @@ func TestTheHistoryIsBounded(t *testing.T) {
 	}
 	if got := count(address.Address{}); got != KeepHistory+KeepHistoryOf {
 		t.Errorf("%d entries, want %d", got, KeepHistory+KeepHistoryOf)
+	}
+	// Of what was forgotten only the newest of all stay: addresses come and go with data.
+	forgotten := entries(quiet, 1)
+	forgotten.DeleteSinks = []address.Address{quiet}
+	mustCommit(t, s, forgotten)
+	if got := count(quiet); got != 1 {
+		t.Errorf("%d entries of a forgotten address in the window, want 1", got)
+	}
+	for range 3 {
+		mustCommit(t, s, entries(busy, KeepHistory/3+1))
+	}
+	if got, all := count(quiet), count(address.Address{}); got != 0 || all != KeepHistory {
+		t.Errorf("%d entries of a forgotten address, %d in all; want 0 and %d", got, all, KeepHistory)
 	}
 	newest, err := s.History(t.Context(), busy, 2)
 	if err != nil || len(newest) != 2 || newest[0].ID != newest[1].ID+1 {
