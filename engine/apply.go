@@ -233,7 +233,9 @@ func (r *run) accept(b *state.Batch) {
 			r.save(b, row)
 		}
 	}
-	b.DeleteSources = append(b.DeleteSources, r.plan.ForgetSources...)
+	for _, a := range r.plan.ForgetSources {
+		b.DeleteSources, b.DeleteDocuments = append(b.DeleteSources, a), append(b.DeleteDocuments, pushDocument(a))
+	}
 	storeOutputs(r.plan, b)
 }
 
@@ -384,7 +386,7 @@ func (r *run) failed(o outcome) {
 		next = strings.ToUpper(r.again[:1]) + r.again[1:] + " tries again."
 	}
 	r.diags = append(r.diags, ofInstance(c.Address, hcl.Diagnostics{{
-		Severity: hcl.DiagError, Summary: "Delivery failed", Subject: r.rangeOf(c.Address),
+		Severity: hcl.DiagError, Summary: "Delivery failed", Subject: r.rangeOf(c.Address), Extra: about{c.Address},
 		Detail: fmt.Sprintf("%s: %s. %s", c.Address, strings.TrimSuffix(o.err.Error(), "."), next),
 	}})...)
 	r.engine.emit(DeliveryFinished{Address: c.Address, Action: c.Action, Target: c.Target, Repair: c.Repair, Err: o.err.Error(), Elapsed: time.Since(it.start)})

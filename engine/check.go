@@ -49,6 +49,7 @@ func (p *program) check() hcl.Diagnostics {
 		}
 	}
 	diags = append(diags, p.paths()...)
+	diags = append(diags, p.names()...)
 	for _, n := range p.sorted {
 		if n.files != nil {
 			n.files.checked()

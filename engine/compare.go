@@ -74,6 +74,10 @@ func (e *Engine) Leads(seeds []address.Address) []address.Address {
 	return out
 }
 
+// FollowsData reports whether some blocks or modules have instances that follow data: which there are
+// is known once a plan has looked.
+func (e *Engine) FollowsData() bool { return e.prog.follows() }
+
 // ChangedFrom lists the blocks of the configuration that are not what they were in base, as
 // they are written. The plans of both tell what rate limits come to.
 func (e *Engine) ChangedFrom(base *Engine, before, after *plan.Plan) []plan.BlockChange {
@@ -103,6 +107,9 @@ func (e *Engine) ChangedFrom(base *Engine, before, after *plan.Plan) []plan.Bloc
 			continue
 		}
 		was, is := old[a], e.prog.nodes[a]
+		if was == nil && base != nil && base.prog.lacksKey(a) || is == nil && e.prog.lacksKey(a) {
+			continue // that is what the data say
+		}
 		c := plan.BlockChange{Address: a}
 		switch {
 		case was == nil:

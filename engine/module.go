@@ -274,7 +274,7 @@ func (p *program) argumentValue(n *node, vals values) (cty.Value, hcl.Diagnostic
 			if diag.Subject != nil && diag.Summary == hclspec.InvalidVariable {
 				detail := *diag
 				detail.Detail += fmt.Sprintf("\n\nThis was checked by the validation at %s.", diag.Subject)
-				detail.Subject = at.Ptr()
+				detail.Subject, detail.Extra = at.Ptr(), about{n.addr}
 				diag = &detail
 			}
 			diags = append(diags, diag)
@@ -369,7 +369,7 @@ func (o *observer) refused(n *node, v cty.Value) (cty.Value, hcl.Diagnostics) {
 		case !ok && message != unknownCondition:
 			diags = append(diags, &hcl.Diagnostic{
 				Severity: hcl.DiagError, Summary: "Precondition of output failed", Subject: n.rng().Ptr(),
-				Detail: fmt.Sprintf("%s: %s", n.addr, message),
+				Detail: fmt.Sprintf("%s: %s", n.addr, message), Extra: about{n.addr},
 			})
 		case !ok: // it depends on what is not known
 			v = cty.DynamicVal

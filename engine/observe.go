@@ -314,7 +314,17 @@ func (o *observer) mergeSource(l *look) {
 }
 
 func (o *observer) complain(n *node, summary, detail string) {
-	o.diags = append(o.diags, ofInstance(n.addr, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: n.rng().Ptr()}})...)
+	o.diags = append(o.diags, ofInstance(n.addr, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: n.rng().Ptr(), Extra: about{n.addr}}})...)
+}
+
+// about is the Extra of a diagnostic that is about one block as a whole.
+type about struct{ address address.Address }
+
+// About returns the source, sink, output or variable that a diagnostic is about as a whole, be it in
+// a module or an instance; false where it is about something in it, or about none.
+func About(d *hcl.Diagnostic) (address.Address, bool) {
+	extra, ok := hcl.DiagnosticExtra[about](d)
+	return extra.address, ok
 }
 
 // sourceObject is what expressions see of a source: its value, and of the rest what they read.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"time"
 
@@ -34,7 +33,7 @@ func (d *Daemon) recallPauses(ctx context.Context) error {
 
 // Matches reports whether the pause covers an address.
 func (p *Pause) Matches(a address.Address) bool {
-	return address.Matches(p.Pattern, a) && !slices.Contains(p.Except, a.String())
+	return address.Matches(p.Pattern, a) && !slices.Contains(p.Except, a.String()) && !slices.Contains(p.Except, a.Block().String())
 }
 
 // isPaused returns the pause that an address is under, nil if there is none.
@@ -61,7 +60,7 @@ func pauseReason(p *Pause) string {
 // Pause stops looking at the sources, or delivering to the sinks, that match. It outlives a
 // restart. A pattern that matches nothing is an error.
 func (d *Daemon) Pause(ctx context.Context, p Pause) error {
-	if _, err := path.Match(p.Pattern, ""); err != nil || p.Pattern == "" {
+	if !address.IsPattern(p.Pattern) {
 		return fmt.Errorf("%q is neither an address nor a glob over addresses", p.Pattern)
 	}
 	p.Since = time.Now()
@@ -147,7 +146,10 @@ func (d *Daemon) resume(ended []*Pause) {
 				src.poll = true
 				d.sourceState(src, StateWaiting, "")
 				d.ask(src)
-			case snk != nil && d.isPaused(snk.addr) == nil:
+			case snk != nil && d.isPaused(snk.addr) != nil:
+			case snk != nil && snk.removed && snk.phase == idle:
+				d.decideRemoval(snk)
+			case snk != nil:
 				d.touch(snk, causeTimer)
 			}
 		})

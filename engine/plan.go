@@ -113,7 +113,7 @@ func (o *observer) count(t address.Type) int {
 func (o *observer) removedSources() []address.Address {
 	var out []address.Address
 	for a := range o.ledger.Sources {
-		if (o.options.Destroy || o.prog.nodes[a] == nil) && o.selected.has(a) {
+		if (o.options.Destroy || o.prog.nodes[a] == nil && !o.prog.mayCome(a)) && o.selected.has(a) {
 			out = append(out, a)
 		}
 	}
@@ -128,7 +128,7 @@ func (o *observer) removals(ctx context.Context) []*plan.Removed {
 	users := map[address.Address][]address.Address{}
 	for a := range o.ledger.Sinks {
 		n := o.prog.nodes[a]
-		if n != nil && !o.options.Destroy || !o.selected.has(a) {
+		if (n != nil || o.prog.mayCome(a)) && !o.options.Destroy || !o.selected.has(a) {
 			continue
 		}
 		addresses = append(addresses, a)
@@ -187,12 +187,26 @@ func (o *observer) removal(ctx context.Context, a address.Address, users []addre
 	if payload.OnDestroy != "delete" {
 		return r, nil
 	}
-	if sink, diags := o.engine.sinkOf(a, payload, v); !diags.HasErrors() {
-		if w, ok := sink.(providers.PathWriter); ok {
-			r.Successor = writers[w.WritesPath()]
-		}
+	sink, diags := o.engine.sinkOf(a, payload, v)
+	if diags.HasErrors() {
+		return r, nil
+	}
+	if w, ok := sink.(providers.PathWriter); ok {
+		r.Successor = writers[w.WritesPath()]
+	}
+	if row.Acknowledged == nil && row.Pending.Unknown {
+		held, err := sink.Read(ctx)
+		r.Foreign = err != nil || held.Exists && !o.sameContent(held, row.Pending.Hash)
 	}
 	return r, nil
+}
+
+// sameContent reports whether a target holds the content with a hash, which is keyed for a secret.
+func (o *observer) sameContent(held providers.Observed, hash string) bool {
+	if isKeyed(hash) {
+		return o.reader.Keyed(held.Hash) == hash
+	}
+	return held.Hash == hash
 }
 
 // pathConflict finds two sinks on one path where the path came out of data.

@@ -312,16 +312,19 @@ func (p *program) takenApart(m *module, b *hclspec.Block, kind *providers.Kind) 
 		return block, nil
 	}
 	block, diags := kind.Compile(b.Body, &b.DefRange)
+	if b.Repetition != nil || m.parent != nil {
+		// Another program of the same file may have the first instance of it: its base, the one that
+		// runs where this one comes to nothing.
+		p.compiled[b] = block
+		return block, diags
+	}
 	// The block has taken what it needs; the syntax tree around it would be kept twice.
 	b.Body = nil
-	if b.Repetition != nil || m.parent != nil {
-		p.compiled[b] = block
-	}
 	return block, diags
 }
 
 // takeApart takes over what blocks were taken apart into, also of those that have no instance at the
-// moment: their syntax trees were let go of.
+// moment.
 func (p *program) takeApart(before *program) {
 	if before.spec == p.spec {
 		p.compiled = maps.Clone(before.compiled)

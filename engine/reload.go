@@ -37,9 +37,10 @@ type candidateConfig struct {
 	// instances says that it is the same configuration, in which blocks that follow data have
 	// other instances; engine is nil where they stay as they are.
 	instances bool
-	replies   []chan error  // of those who wait
-	around    *Prepared     // nil where nothing changes around the daemon
-	done      chan struct{} // closed when it runs, or was refused
+	refused   map[address.Address]keyset // the instances that were asked for and cannot be made
+	replies   []chan error               // of those who wait
+	around    *Prepared                  // nil where nothing changes around the daemon
+	done      chan struct{}              // closed when it runs, or was refused
 }
 
 // reloadRequest asks for a reload at once.
@@ -391,6 +392,7 @@ func (d *Daemon) reconfigure(next *candidateConfig) {
 		next.reply(err)
 		return
 	}
+	d.instances.refused = nil
 	ev := d.runs(next)
 	carryOn()
 	d.reload.Success, d.reload.Error = true, ""

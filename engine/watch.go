@@ -93,11 +93,11 @@ type Daemon struct {
 	staleOutputs         map[address.Address]bool
 	instances            instances // of blocks whose instances follow data
 	checks               map[address.Address]*CheckStatus
-	evaluating           bool                              // a worker evaluates outputs
-	hooks                map[address.Address][]*sourceItem // by the detector that a request wakes
-	writers              map[string]address.Address        // of paths, made when somebody asks
-	claims               map[string][]*sinkItem            // of paths that come out of data
-	trouble              error                             // why the state cannot be written, nil if it can
+	evaluating           bool                       // a worker evaluates outputs
+	hooks                map[string][]*sourceItem   // by the name of the detectors that a request wakes
+	writers              map[string]address.Address // of paths, made when somebody asks
+	claims               map[string][]*sinkItem     // of paths that come out of data
+	trouble              error                      // why the state cannot be written, nil if it can
 	pause                time.Duration
 	pauses               []*Pause
 	approvals            map[address.Address]*Approval
@@ -119,8 +119,10 @@ type Daemon struct {
 
 	running   atomic.Pointer[Engine] // engine, for who is not the loop
 	ready     atomic.Bool
-	declared  *Receivers                    // by the configuration, without any data
-	learned   map[address.Address]*Receiver // by looks, of sources whose blocks come out of data; nil for nothing
+	declared  *Receivers                       // by the configuration, without any data
+	learned   map[address.Address]*Receiver    // by looks, of sources whose blocks come out of data; nil for nothing
+	clashes   map[address.Address]string       // names that were learned and are taken, as they were logged
+	unclaimed map[address.Address]*pushedValue // sent before the start to sources that are not there, or not yet
 	receivers atomic.Pointer[Receivers]
 	listener  atomic.Pointer[string]
 	work      sync.WaitGroup
@@ -165,8 +167,8 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 	d := &Daemon{
 		watch: w, cache: newValueCache(), texts: texts{}, started: time.Now(),
 		sources: map[address.Address]*sourceItem{}, sinks: map[address.Address]*sinkItem{},
-		learned: map[address.Address]*Receiver{},
-		paces:   map[string]*pace{}, claims: map[string][]*sinkItem{},
+		learned: map[address.Address]*Receiver{}, unclaimed: map[address.Address]*pushedValue{},
+		paces: map[string]*pace{}, claims: map[string][]*sinkItem{},
 		circuits: map[string]*circuit{}, approvals: map[address.Address]*Approval{},
 		timers:    queue.NewTimers[any](wakeStep),
 		looks:     queue.NewGate[*sourceItem](maxFetches, maxFetchesPerHost),
@@ -197,15 +199,24 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 		return nil, append(diags, lockError(err)...)
 	}
 	d.store = e.store
+	if err := d.recall(ctx); err != nil {
+		return nil, append(stateError("Cannot read the state", err), d.closeQuietly()...)
+	}
+	if !diags.HasErrors() {
+		diags = append(diags, d.rememberInstances(e, d.ledger)...)
+	}
 	if diags.HasErrors() {
 		good, more := d.lastGood(ctx, diags)
+		if !more.HasErrors() {
+			more = append(more, d.rememberInstances(good, d.ledger)...)
+		}
 		if more.HasErrors() {
 			return nil, append(more, d.closeQuietly()...)
 		}
 		d.engine, diags = good, more
 	}
 	d.engine.prog.digests()
-	if err := errors.Join(d.recall(ctx), d.firstConfiguration(ctx)); err != nil {
+	if err := d.firstConfiguration(ctx); err != nil {
 		return nil, append(stateError("Cannot read the state", err), d.closeQuietly()...)
 	}
 	if err := d.rememberMoves(ctx); err != nil {
@@ -215,7 +226,6 @@ func NewDaemon(ctx context.Context, opts Options, w WatchOptions) (*Daemon, hcl.
 	if d.waiting, err = d.store.Documents(ctx, pushPrefix); err != nil {
 		return nil, append(stateError("Cannot read the state", fmt.Errorf("read what was pushed: %w", err)), d.closeQuietly()...)
 	}
-	diags = append(diags, d.rememberInstances()...)
 	d.engine.prog.slim()
 	d.publishReceivers()
 	d.running.Store(d.engine)

@@ -123,6 +123,9 @@ func (d *Daemon) delivered(it *sinkItem, c *plan.SinkChange, _ time.Duration) {
 func (d *Daemon) deliveryFailed(it *sinkItem, o outcome, again time.Time) {
 	it.phase = idle
 	it.change, it.redact, it.before = nil, nil, nil
+	if it.removed && o.change.Action != plan.Delete {
+		again = time.Time{} // it is not to be tried again
+	}
 	d.sinkFailed(it, o.err.Error(), again)
 	if o.contested {
 		it.noteWriter(time.Now())

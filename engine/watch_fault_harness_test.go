@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zclconf/go-cty/cty"
+
 	"tidegate/engine"
 	"tidegate/hclspec/decode"
 	"tidegate/providers"
@@ -83,7 +85,7 @@ func (w *sim) registry(t testing.TB) *providers.Registry {
 			detectors = append(detectors, k.Name)
 		}
 	}
-	kinds := append(append(all.Kinds(), w.kinds...),
+	kinds := append(append(unnotified(all.Kinds()), w.kinds...),
 		providers.SourceKind("sim", providers.Doc{Summary: "A fake.", Detectors: detectors}, func() *simSourceConfig { return &simSourceConfig{} },
 			func(c *simSourceConfig, _ providers.Env) (providers.Source, error) {
 				s := &simSource{world: w, name: c.Name, host: "none"}
@@ -273,6 +275,33 @@ func (s *simSink) Write(ctx context.Context, d providers.Delivery) error {
 	}
 	w.with(func() { g.got = append(g.got, x) })
 	return nil
+}
+
+// unnotified returns the kinds with files that are polled for: what the operating system tells does not
+// come in virtual time, which stands still for whoever waits for it.
+func unnotified(kinds []*providers.Kind) []*providers.Kind {
+	type file interface {
+		providers.Source
+		providers.Identifier
+		providers.PathReader
+	}
+	type written interface {
+		providers.Sink
+		providers.Exposer
+		providers.Content
+		providers.PathWriter
+		providers.Readiness
+		providers.Sweeper
+	}
+	for i, k := range kinds {
+		switch {
+		case k.Name == "file" && k.Type == "source":
+			kinds[i] = k.StandIn(func(real any, _ cty.Value, _ providers.Env) any { return &struct{ file }{real.(file)} })
+		case k.Name == "file" && k.Type == "sink":
+			kinds[i] = k.StandIn(func(real any, _ cty.Value, _ providers.Env) any { return &struct{ written }{real.(written)} })
+		}
+	}
+	return kinds
 }
 
 // simulate runs a test in virtual time.

@@ -28,6 +28,10 @@ func (d *Daemon) install(keep func(old, now *node) bool) (ev Reloaded) {
 			switch {
 			case it == nil:
 				it = &sourceItem{node: n, state: StateWaiting}
+				if value := d.unclaimed[n.addr]; value != nil {
+					it.pushed, it.sent = value, value
+					delete(d.unclaimed, n.addr)
+				}
 				d.sources[n.addr] = it
 				d.untried++
 				ev.Added++
@@ -70,17 +74,19 @@ func (d *Daemon) install(keep func(old, now *node) bool) (ev Reloaded) {
 	for _, it := range touched {
 		it.dirty = true
 	}
-	d.hooks = map[address.Address][]*sourceItem{}
+	d.hooks = map[string][]*sourceItem{}
 	for _, it := range d.sources {
 		for _, a := range it.node.detectors {
 			if prog.nodes[a] != nil && isReceiver(prog.nodes[a]) {
-				d.hooks[a] = append(d.hooks[a], it)
+				d.hooks[a.Name] = append(d.hooks[a.Name], it)
 			}
 		}
 	}
 	if keep == nil || len(d.sources) > sources || len(d.sinks) > sinks {
 		ev.Removed = d.removeOthers()
 	}
+	d.forgetPushes()
+	d.forgetCounters()
 	d.installOutputs()
 	d.installInstances()
 	d.prepareSources(fresh)

@@ -10,6 +10,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
+	"tidegate/engine/state"
+	"tidegate/hclspec"
 	"tidegate/hclspec/address"
 )
 
@@ -28,6 +30,9 @@ type instances struct {
 	busy  bool                                  // it is being evaluated, or the program is being made
 	// values are those of for_each when they were evaluated last, by block.
 	values map[address.Address]cty.Value
+	// refused are the instances that could not be made the last time, nil for none: the same are not
+	// tried again with the same configuration.
+	refused map[address.Address]keyset
 }
 
 // otherInstances asks for the program that has other instances.
@@ -103,7 +108,7 @@ func (d *Daemon) findInstances() {
 				next.keys[block] = k
 				d.wakeChanged(j.group, j.value)
 			}
-			if sameKeysets(next.keys, d.engine.prog.keysets) {
+			if sameKeysets(next.keys, d.engine.prog.keysets) || d.instances.refused != nil && sameKeysets(next.keys, d.instances.refused) {
 				d.instancesSettled()
 				return
 			}
@@ -170,7 +175,7 @@ func (w *configWatch) others(next otherInstances) {
 	before := w.engine
 	prog, diags := before.prog.with(next.keys, next.known)
 	if diags.HasErrors() {
-		c.diags = diags
+		c.diags, c.refused = diags, maps.Clone(next.keys)
 		for block, k := range next.stay {
 			k.reason = "its instances cannot be made: " + placed(diags)
 			next.keys[block] = k
@@ -183,6 +188,9 @@ func (w *configWatch) others(next otherInstances) {
 		prog.slim()
 		c.engine = &Engine{opts: before.opts, spec: before.spec, prog: before.prog, written: before.written, statePath: before.statePath, clock: before.clock}
 		c.engine.goOver(prog)
+		if prog.files.Stored == nil && readsMore(before.prog, prog) {
+			c.document = w.d.keepable(c.engine, nil) // a start with a broken one has such instances, too
+		}
 		w.engine = c.engine
 	}
 	select {
@@ -192,9 +200,28 @@ func (w *configWatch) others(next otherInstances) {
 	}
 }
 
+// readsMore reports whether functions and rules of a program look at files at which those of the one
+// before did not.
+func readsMore(before, now *program) bool {
+	known := map[hclspec.Read]bool{}
+	for _, f := range before.fileReads() {
+		for r := range f.all() {
+			known[r] = true
+		}
+	}
+	for _, f := range now.fileReads() {
+		for r := range f.all() {
+			if !known[r] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // reinstance lets the program with other instances run.
 func (d *Daemon) reinstance(next *candidateConfig) {
-	if next.diags.HasErrors() {
+	if d.instances.refused = next.refused; next.diags.HasErrors() {
 		d.engine.emit(InstancesChanged{Err: placed(next.diags)})
 	}
 	if next.engine == nil {
@@ -213,16 +240,22 @@ func (d *Daemon) reinstance(next *candidateConfig) {
 	d.instancesSettled()
 }
 
-// wakeInstances lets the instances look again: it is another question whether their keys are to be
-// trusted.
+// wakeInstances lets the instances look again, of a module what is in them, and whoever uses all of
+// them as one value: it is another question whether their keys are to be trusted.
 func (d *Daemon) wakeInstances(g *group) {
+	users := d.engine.prog.graph.Affected([]address.Address{g.block.Instances()})
+	concerned := func(a address.Address, n *node) bool {
+		_, within := g.keyIn(a)
+		_, uses := users[a]
+		return within || uses || n.isOf(g)
+	}
 	for _, it := range d.sinks {
-		if it.node != nil && it.node.isOf(g) {
+		if it.node != nil && concerned(it.addr, it.node) {
 			d.touch(it, causeInput)
 		}
 	}
 	for _, it := range d.sources {
-		if it.node.isOf(g) {
+		if concerned(it.addr(), it.node) {
 			it.judged, it.moved = "", it.queued
 			d.ask(it)
 		}
@@ -233,24 +266,36 @@ func (d *Daemon) wakeInstances(g *group) {
 func (n *node) isOf(g *group) bool { return n.each == g || slices.Contains(n.members, g.block) }
 
 // vanished reports whether a sink is no longer there because its key went out of the data. What
-// becomes of it was decided by whoever wrote its on_destroy.
-func (p *program) vanished(a address.Address) bool {
+// becomes of it was decided by whoever wrote its on_destroy. One that is taken out of the files of
+// a module whose instance is still there is not meant.
+func (p *program) vanished(a address.Address) bool { return p.lacksKey(a) }
+
+// lacksKey reports whether the data say that there is no such instance of a block or of a module.
+func (p *program) lacksKey(a address.Address) bool {
 	for _, g := range p.groups {
-		if _, ok := g.keyIn(a); ok && g.data && !g.unsure() {
+		if key, ok := g.keyIn(a); ok && g.data && !g.unsure() && !g.has(key) {
 			return true
 		}
 	}
 	return false
 }
 
-// rememberInstances is remember for a daemon that starts. It runs without them where they cannot be
-// made, and finds out about them.
-func (d *Daemon) rememberInstances() hcl.Diagnostics {
-	diags := d.engine.remember(d.ledger)
-	for _, diag := range diags {
-		diag.Severity = hcl.DiagWarning
+// mayCome reports whether an address may be that of an instance which is not known yet.
+func (p *program) mayCome(a address.Address) bool {
+	for _, g := range p.groups {
+		if _, ok := g.keyIn(a); ok && g.data && g.unsure() {
+			return true
+		}
 	}
-	return diags
+	return false
+}
+
+// rememberInstances is remember for a daemon that starts, over what its ledger will be: an instance
+// that cannot be made is a mistake of the configuration like any other.
+func (d *Daemon) rememberInstances(e *Engine, ledger *state.Ledger) hcl.Diagnostics {
+	moves, _ := e.prog.moves(ledger)
+	ledger, _ = renamed(ledger, moves, nil)
+	return e.remember(ledger)
 }
 
 // recallInstances gives the blocks of a configuration that was read again, and whose instances did

@@ -30,6 +30,18 @@ func (d *Daemon) askLimits() {
 	}
 }
 
+// forgetCounters forgets those of shared limits that are no longer declared, such as of the instances
+// of a module.
+func (d *Daemon) forgetCounters() {
+	for _, name := range slices.Sorted(maps.Keys(d.ledger.Shared)) {
+		a, err := address.Parse(name)
+		if err == nil && d.engine.prog.nodes[a] == nil && !d.engine.prog.mayCome(a) {
+			delete(d.ledger.Shared, name)
+			d.record(&state.Batch{Shared: map[string]state.Counter{name: nil}})
+		}
+	}
+}
+
 // limitsOf returns the limits as one of their users finds them: a shared one that lets
 // something pass does so for the user that waits longest, and the others ask again.
 func (d *Daemon) limitsOf(a address.Address, names []address.Address) map[string]plan.Limiter {

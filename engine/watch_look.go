@@ -259,7 +259,7 @@ func (d *Daemon) decideSource(it *sourceItem, r *looked) {
 
 	b := &state.Batch{}
 	used := change.Pushed
-	if r.push != nil && !r.look.Pushed && r.look.source != nil {
+	if r.push != nil && !r.look.Pushed && r.look.source != nil && !d.takesPushes(r) {
 		used = true // it takes no values any more, and what was sent waits in vain
 	}
 	if change.Row != nil {
@@ -302,6 +302,12 @@ func (d *Daemon) decideSource(it *sourceItem, r *looked) {
 	d.noteSource(it, r.look, choice, known)
 	d.newStanding(it, choice, choice.Read)
 	d.afterLook(it, r.look.after)
+}
+
+// takesPushes reports whether values are sent to a source that was looked at.
+func (d *Daemon) takesPushes(r *looked) (takes bool) {
+	_ = d.opts.contain(r.item.addr(), func() { _, takes = pushOf(r.node, r.look.source, r.look.settings) })
+	return takes
 }
 
 func wasRejected(row *state.Source, hash string) bool {

@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"maps"
-	"reflect"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
@@ -17,134 +15,10 @@ import (
 	"tidegate/providers"
 )
 
-// publishReceivers tells the listener which names are taken in: what the configuration says, and
-// what the newest looks found of sources whose blocks come out of data.
-func (d *Daemon) publishReceivers() {
-	d.declared = d.engine.receivers()
-	for a := range d.learned {
-		if it := d.sources[a]; it == nil || it.node.static != nil {
-			delete(d.learned, a)
-		}
-	}
-	d.publishLearned()
-}
-
-func (d *Daemon) publishLearned() {
-	if len(d.learned) == 0 {
-		d.receivers.Store(d.declared)
-		return
-	}
-	out := &Receivers{Sources: maps.Clone(d.declared.Sources), Wildcard: d.declared.Wildcard, Detectors: d.declared.Detectors}
-	for name, r := range out.Sources {
-		if _, newer := d.learned[r.Address]; newer {
-			delete(out.Sources, name)
-		}
-	}
-	if out.Wildcard != nil {
-		if _, newer := d.learned[out.Wildcard.Address]; newer {
-			out.Wildcard = nil
-		}
-	}
-	for _, a := range sortedKeys(d.learned) {
-		r := d.learned[a]
-		if r == nil {
-			continue // it takes nothing in at present
-		}
-		if other := out.of(r.Name); other != nil && other.Address != a {
-			d.opts.logger().Error("a name is taken already: nothing is taken in under it for this source", "address", a.String(), "config_name", r.Name, "taken_by", other.Address.String())
-			continue
-		}
-		out.add(r)
-	}
-	d.receivers.Store(out)
-}
-
-// of returns who takes a name by itself.
-func (r *Receivers) of(name string) *Receiver {
-	if name == providers.AllNames {
-		return r.Wildcard
-	}
-	return r.Sources[name]
-}
-
-func (r *Receivers) add(one *Receiver) {
-	if one.Name == providers.AllNames {
-		r.Wildcard = one
-	} else {
-		r.Sources[one.Name] = one
-	}
-}
-
-// learnReceiver takes over what a look found of how values are sent to a source whose block comes
-// out of data: a name, or a secret, that is not said any more opens nothing from now on.
-func (d *Daemon) learnReceiver(it *sourceItem, l *look) {
-	var found *Receiver
-	if d.opts.contain(it.addr(), func() {
-		if push, takes := pushOf(it.node, l.source, l.settings); takes {
-			found = receiverOf(it.addr(), push)
-		}
-	}) != nil {
-		return // the look has failed for the same reason
-	}
-	before, known := d.learned[it.addr()]
-	if known && reflect.DeepEqual(before, found) || !known && found == nil {
-		return
-	}
-	d.learned[it.addr()] = found
-	d.publishLearned()
-}
-
-func receiverOf(a address.Address, push providers.Push) *Receiver {
-	return &Receiver{Name: push.ConfigName, Address: a, Secrets: push.Secrets, Token: push.BearerToken}
-}
-
-// receivers are what a configuration takes in, as far as that depends on no data.
-func (e *Engine) receivers() *Receivers {
-	out := &Receivers{Sources: map[string]*Receiver{}, Detectors: map[string]*Receiver{}}
-	for _, n := range e.prog.sorted {
-		switch {
-		case n.static != nil:
-			_ = e.opts.contain(n.addr, func() { n.receives(out) }) // it takes nothing in then
-		case n.takes != nil:
-			out.add(receiverOf(n.addr, *n.takes))
-		}
-	}
-	return out
-}
-
-// receives adds what a source or detector takes in.
-func (n *node) receives(out *Receivers) {
-	switch a := n.addr; a.Type {
-	case address.Source:
-		s, ok := settingsOf(n)
-		if !ok {
-			return
-		}
-		push, takes := pushOf(n, n.static.source, s)
-		if !takes {
-			return
-		}
-		out.add(receiverOf(a, push))
-	case address.Detector:
-		if r, ok := n.static.detector.(providers.Receiver); ok {
-			push := r.Push()
-			out.Detectors[a.Name] = &Receiver{Name: a.Name, Address: a, Secrets: push.Secrets, Token: push.BearerToken}
-		}
-	}
-}
-
-// Receivers returns what the running configuration takes in.
-func (d *Daemon) Receivers() *Receivers {
-	if r := d.receivers.Load(); r != nil {
-		return r
-	}
-	return &Receivers{}
-}
-
-// Notify wakes the sources of a webhook detector.
+// Notify wakes the sources of a webhook detector, and of those in modules that have its name.
 func (d *Daemon) Notify(detector address.Address) {
 	d.post(func() {
-		for _, it := range d.hooks[detector] {
+		for _, it := range d.hooks[detector.Name] {
 			if !it.gone {
 				d.hint(it)
 			}

@@ -18,10 +18,13 @@ func (d *Daemon) takeUpPushes(docs []*state.Document) {
 			continue
 		}
 		it := d.sources[a]
+		value, err := decodePushed(doc)
 		if it == nil {
+			if err == nil {
+				d.unclaimed[a] = value
+			}
 			continue
 		}
-		value, err := decodePushed(doc)
 		if err != nil {
 			d.opts.logger().Error("a value that was sent cannot be read and is lost: it has to be sent again; what was accepted before stays in use",
 				"address", a.String(), "error", err.Error())
@@ -31,6 +34,19 @@ func (d *Daemon) takeUpPushes(docs []*state.Document) {
 		it.pushed, it.sent = value, value
 		d.sealWaiting(it)
 		d.ask(it)
+	}
+	d.forgetPushes()
+}
+
+// forgetPushes forgets what was sent to sources that nothing declares. One of a block or a module
+// whose instances follow data may be declared once these are known.
+func (d *Daemon) forgetPushes() {
+	for _, a := range sortedKeys(d.unclaimed) {
+		if d.engine.prog.mayCome(a) {
+			continue
+		}
+		delete(d.unclaimed, a)
+		d.record(&state.Batch{DeleteDocuments: []string{pushDocument(a)}})
 	}
 }
 

@@ -21,13 +21,13 @@ func (d *Daemon) removeOthers() (n int) {
 		}
 	}
 	for _, a := range sortedKeys(d.ledger.Sources) {
-		if prog.nodes[a] == nil {
+		if prog.nodes[a] == nil && !prog.mayCome(a) {
 			delete(d.ledger.Sources, a)
 			d.record(&state.Batch{DeleteSources: []address.Address{a}, DeleteDocuments: []string{pushDocument(a)}})
 		}
 	}
 	for _, a := range sortedKeys(d.ledger.Sinks) {
-		if prog.nodes[a] == nil && d.sinks[a] == nil {
+		if prog.nodes[a] == nil && d.sinks[a] == nil && !prog.mayCome(a) {
 			d.sinks[a] = &sinkItem{addr: a, state: StateOK}
 		}
 	}
@@ -40,6 +40,7 @@ func (d *Daemon) removeOthers() (n int) {
 			n++
 		}
 		it.removed, it.node = true, nil
+		it.tryAnew() // what failed was a delivery
 		d.claim(it, "")
 		d.unwatchSink(it)
 		d.timers.Stop(it)
@@ -91,6 +92,10 @@ func (d *Daemon) decideRemoval(it *sinkItem) {
 		return
 	}
 	delete(d.approvals, it.addr)
+	if p := d.isPaused(it.addr); p != nil {
+		d.sinkState(it, StatePaused, pauseReason(p), time.Time{}) // its target is left as it is
+		return
+	}
 	d.dispatch(it, &decision{change: c, redact: newRedactor(d.engine.prog, &plan.Plan{Sinks: []*plan.SinkChange{c}})})
 }
 

@@ -500,8 +500,13 @@ func (d *Daemon) forgetSource(it *sourceItem) {
 		d.untried--
 	}
 	delete(d.sources, it.addr())
+	b := &state.Batch{}
 	if d.ledger.Sources[it.addr()] != nil {
 		delete(d.ledger.Sources, it.addr())
-		d.record(&state.Batch{DeleteSources: []address.Address{it.addr()}, DeleteDocuments: []string{pushDocument(it.addr())}})
+		b.DeleteSources = []address.Address{it.addr()}
 	}
+	if len(b.DeleteSources) > 0 || it.pushed != nil || it.sent != nil {
+		b.DeleteDocuments = []string{pushDocument(it.addr())}
+	}
+	d.record(b)
 }

@@ -277,6 +277,8 @@ func (c *Computation) Removed(r *Removed) {
 	switch {
 	case deletes && !r.Successor.IsZero():
 		out.Reasons = []string{fmt.Sprintf("the target stays, since %s writes it now", r.Successor)}
+	case deletes && r.Foreign:
+		out.Reasons = []string{"the target stays, since it does not hold what was delivered last, and nobody knows whether that arrived"}
 	case deletes:
 		out.Action, out.Wanted = Delete, Delete
 		out.Reasons = []string{"on_destroy is delete"}

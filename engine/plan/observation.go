@@ -144,6 +144,9 @@ type Removed struct {
 	Values    cty.Value
 	// Successor is a declared sink that writes the same path: the target is its own now.
 	Successor address.Address
+	// Foreign says that the target, to which nobody knows whether anything was delivered, holds
+	// something else than that.
+	Foreign   bool
 	Sensitive bool
 	DependsOn []address.Address
 }
