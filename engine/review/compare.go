@@ -126,27 +126,29 @@ func (c *comparison) plan(ctx context.Context) {
 	clock := func() time.Time { return c.now }
 	result := c.result
 	before, narrow, wider := &plan.Plan{}, []string(nil), []string(nil)
-	if c.base != nil {
-		narrow, wider = c.touched()
+	head, base := c.head, c.base
+	if base != nil && !head.FollowsData() && !base.FollowsData() {
+		narrow, wider = c.touched() // else only the plans tell what there is
 	}
 	if narrow == nil || len(narrow) > 0 {
 		if c.base != nil && (narrow == nil || len(wider) > 0) {
 			c.stage.revision = c.revision
-			e := c.base.Rehearse(c.store, clock)
-			planned, wrong := e.Plan(ctx, engine.PlanOptions{Targets: wider})
-			_, more := e.Apply(ctx, planned)
+			base = c.base.Rehearse(c.store, clock)
+			planned, wrong := base.Plan(ctx, engine.PlanOptions{Targets: wider})
+			_, more := base.Apply(ctx, planned)
 			before, c.stage.revision = planned, nil
 			result.Diags = append(result.Diags, c.ofBase(append(wrong, more...))...)
 		}
-		p, more := c.head.Rehearse(c.store, clock).Plan(ctx, engine.PlanOptions{Targets: narrow})
+		head = c.head.Rehearse(c.store, clock)
+		p, more := head.Plan(ctx, engine.PlanOptions{Targets: narrow})
 		result.Plan, result.Diags = p, append(result.Diags, more...)
 	} else {
 		result.Plan.Incomplete = false
 	}
 	p := result.Plan
 	p.Selection = nil
-	p.Base = &plan.Base{Ref: c.revision.Ref, Commit: c.revision.Commit, Dirty: c.revision.Dirty, Changes: c.head.ChangedFrom(c.base, before, p)}
-	c.head.Reach(c.base, p)
+	p.Base = &plan.Base{Ref: c.revision.Ref, Commit: c.revision.Commit, Dirty: c.revision.Dirty, Changes: head.ChangedFrom(base, before, p)}
+	head.Reach(base, p)
 	p.Incomplete = p.Incomplete || result.Diags.HasErrors()
 }
 

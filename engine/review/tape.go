@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -84,17 +85,27 @@ type recording struct {
 
 // file is where a value is recorded: a name that people can read, and tells apart.
 func (t *tape) file(dir string, l label) string {
-	return filepath.Join(dir, fmt.Sprintf("%s.%s.json", strings.NewReplacer("/", "_", "\"", "_", "[", "_", "]", "_").Replace(l.address), strings.TrimPrefix(l.key, "sha256:")[:12]))
+	name := notInNames.ReplaceAllString(l.address, "_")
+	return filepath.Join(dir, name[:min(len(name), longestName)]+l.suffix())
 }
+
+// notInNames is what a key of an instance may hold and the name of a file should not.
+var notInNames = regexp.MustCompile(`[^A-Za-z0-9._-]`)
+
+// longestName is how much of an address a file is named by.
+const longestName = 150
+
+// suffix ends the names of the files in which equal values are recorded.
+func (l label) suffix() string { return "." + strings.TrimPrefix(l.key, "sha256:")[:12] + ".json" }
 
 func (t *tape) load(l label) (providers.Snapshot, error) {
 	path := t.file(t.play, l)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		// The block may have been renamed since.
-		if names, _ := filepath.Glob(filepath.Join(t.play, "*."+strings.TrimPrefix(l.key, "sha256:")[:12]+".json")); len(names) > 0 {
-			slices.Sort(names)
-			path = names[0]
+		files, _ := os.ReadDir(t.play)
+		if i := slices.IndexFunc(files, func(e fs.DirEntry) bool { return strings.HasSuffix(e.Name(), l.suffix()) }); i >= 0 {
+			path = filepath.Join(t.play, files[i].Name())
 			data, err = os.ReadFile(path)
 		}
 	}
