@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"math/big"
 	"path/filepath"
 	"time"
 
@@ -408,11 +409,29 @@ func written(expr hcl.Expression) string {
 			text = s.Name
 		case hcl.TraverseAttr:
 			text += "." + s.Name
+		case hcl.TraverseIndex:
+			key, ok := keyOf(s.Key)
+			if !ok {
+				return ""
+			}
+			text += key.String()
 		default:
 			return ""
 		}
 	}
 	return text
+}
+
+// keyOf is the key of an instance as it is written in an expression.
+func keyOf(v cty.Value) (address.Key, bool) {
+	switch {
+	case known(v, cty.String):
+		return address.StringKey(v.AsString()), true
+	case known(v, cty.Number):
+		n, accuracy := v.AsBigFloat().Int64()
+		return address.IntKey(int(n)), accuracy == big.Exact && n >= 0
+	}
+	return address.NoKey, false
 }
 
 // shown returns a path relative to a directory, where it is below it.

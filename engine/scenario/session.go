@@ -191,10 +191,13 @@ func (t *session) rounds(ctx context.Context, r *Run, p *program) (*world, []*ro
 	for i, at := range times {
 		w.now = begin.Add(at)
 		w.round()
-		if diags := w.send(ctx, e, p.stage); diags.HasErrors() {
+		if _, diags := w.send(ctx, e, p.stage); diags.HasErrors() {
 			return w, out, diags
 		}
-		one := p.stage.round(ctx, e, w, r.apply || i < len(times)-1)
+		one, diags := p.stage.round(ctx, e, w, r.apply || i < len(times)-1)
+		if diags.HasErrors() {
+			return w, out, diags
+		}
 		out = append(out, one)
 		if err := ctx.Err(); err != nil {
 			return w, out, hcl.Diagnostics{failure(r.Range, "Interrupted", "The run was not finished.")}
@@ -328,11 +331,10 @@ func (g *given) evaluate(scope *hcl.EvalContext) (e entry, absent bool, diags hc
 	return e, absent, diags
 }
 
-// send puts values where sources find them that are sent to.
-func (w *world) send(ctx context.Context, e *engine.Engine, s *stage) hcl.Diagnostics {
-	var diags hcl.Diagnostics
-	for a, name := range s.sentTo {
-		line := w.mocks[a]
+// send puts values where sources find them that are sent to, and reports whether there was any.
+func (w *world) send(ctx context.Context, e *engine.Engine, s *stage) (any bool, diags hcl.Diagnostics) {
+	for _, a := range slices.SortedFunc(maps.Keys(s.sentTo), address.Address.Compare) {
+		name, line := s.sentTo[a], w.mocked(a)
 		if line == nil {
 			continue
 		}
@@ -340,7 +342,7 @@ func (w *world) send(ctx context.Context, e *engine.Engine, s *stage) hcl.Diagno
 		if w.sent[a] == m {
 			continue
 		}
-		w.sent[a] = m
+		w.sent[a], any = m, true
 		rng := line.mock.rng
 		switch {
 		case m.err != "":
@@ -354,12 +356,23 @@ func (w *world) send(ctx context.Context, e *engine.Engine, s *stage) hcl.Diagno
 			diags = append(diags, failure(rng, "Cannot send the value", "%s", sentence(err.Error())))
 		}
 	}
-	return diags
+	return any, diags
 }
 
-// round plans, and applies where it is to.
-func (s *stage) round(ctx context.Context, e *engine.Engine, w *world, apply bool) *round {
+// round plans, and applies where it is to. Of instances that follow data only a plan tells which
+// there are: what is sent to them is found by another one.
+func (s *stage) round(ctx context.Context, e *engine.Engine, w *world, apply bool) (*round, hcl.Diagnostics) {
 	p, diags := e.Plan(ctx, engine.PlanOptions{})
+	for range maxDepth {
+		sent, wrong := w.send(ctx, e, s)
+		if wrong.HasErrors() {
+			return nil, wrong
+		}
+		if !sent {
+			break
+		}
+		p, diags = e.Plan(ctx, engine.PlanOptions{})
+	}
 	out := &round{plan: p, said: diags}
 	out.values = map[string]cty.Value{
 		"plan": s.planValue(p, diags), "time": stamp(w.now), "apply": nothing,
@@ -369,8 +382,11 @@ func (s *stage) round(ctx context.Context, e *engine.Engine, w *world, apply boo
 		out.applied, out.said = true, append(slices.Clip(diags), more...)
 		out.values["apply"] = w.applyValue(result, more)
 	}
-	return out
+	return out, nil
 }
+
+// maxDepth bounds how deep instances that follow data stand in each other.
+const maxDepth = 32
 
 // refused complains of what would have asked somebody.
 func (w *world) refused(r *Run) hcl.Diagnostics {

@@ -112,7 +112,7 @@ func (s *stage) source(kind string, real providers.Source, values cty.Value, env
 		s.sentTo[base.address] = r.Push().ConfigName
 		return &receiverStandIn{base, r}
 	}
-	if r, is := real.(providers.PathReader); is && !slices.Contains(s.unread, base.address) {
+	if r, is := real.(providers.PathReader); is && !slices.ContainsFunc(knownAs(base.address), func(a address.Address) bool { return slices.Contains(s.unread, a) }) {
 		s.mutex.Lock()
 		defer s.mutex.Unlock()
 		path := r.ReadsPath()
@@ -122,17 +122,18 @@ func (s *stage) source(kind string, real providers.Source, values cty.Value, env
 	return base
 }
 
-// rereads reports whether a source reads what some sink writes.
+// rereads reports whether a source that is mocked as a reads what some sink writes.
 func (s *stage) rereads(a address.Address) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	path, reads := s.reads[a]
-	if !reads {
-		return false
-	}
-	for written := range s.written {
-		if filepath.IsLocal(relative(path, written)) {
-			return true
+	for reader, path := range s.reads {
+		if !slices.Contains(knownAs(reader), a) {
+			continue
+		}
+		for written := range s.written {
+			if filepath.IsLocal(relative(path, written)) {
+				return true
+			}
 		}
 	}
 	return false

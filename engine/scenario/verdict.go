@@ -9,6 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
+	"tidegate/engine"
 	"tidegate/engine/plan"
 	"tidegate/hclspec"
 	"tidegate/hclspec/address"
@@ -59,7 +60,7 @@ func (v *verdict) observe(p *plan.Plan, said hcl.Diagnostics) {
 	for _, d := range errorsOf(said) {
 		switch a, _ := v.about(d); a.Type {
 		case address.Source: // the plan says it, too
-		case address.Output, address.Sink:
+		case address.Output, address.Sink, address.Variable:
 			v.note(failed{names: []address.Address{a}, reason: strings.TrimSuffix(d.Detail, ".")})
 		default:
 			if !slices.ContainsFunc(v.mistakes, func(m *hcl.Diagnostic) bool { return m.Detail == d.Detail && m.Summary == d.Summary }) {
@@ -101,6 +102,9 @@ func rejecters(checks []plan.Check) []address.Address {
 // about returns the block or output that a diagnostic is about as a whole: an engine points at
 // its header where something became of it, and into it where it is mistaken.
 func (v *verdict) about(d *hcl.Diagnostic) (address.Address, bool) {
+	if a, ok := engine.About(d); ok {
+		return a, true
+	}
 	if d.Subject == nil {
 		return address.Address{}, false
 	}
@@ -126,7 +130,7 @@ func (v *verdict) failures() {
 	for _, f := range v.failed {
 		wanted := false
 		for _, a := range f.names {
-			happened[a] = true
+			happens(happened, a)
 			wanted = wanted || v.expects(a)
 		}
 		excused = excused || wanted && f.mistaken
@@ -149,8 +153,16 @@ func (v *verdict) failures() {
 	}
 }
 
+// expects reports whether something is to fail, be it as one of the instances of its block or module.
 func (v *verdict) expects(a address.Address) bool {
-	return slices.ContainsFunc(v.run.expects, func(e expected) bool { return e.address == a })
+	return slices.ContainsFunc(v.run.expects, func(e expected) bool { return slices.Contains(knownAs(a), e.address) })
+}
+
+// happens notes what failed under all names by which it may be expected.
+func happens(happened map[address.Address]bool, a address.Address) {
+	for _, name := range knownAs(a) {
+		happened[name] = true
+	}
 }
 
 // configuration judges a configuration that cannot be used with the variables of the run: that
@@ -160,7 +172,7 @@ func (v *verdict) configuration(diags hcl.Diagnostics) {
 	happened := map[address.Address]bool{}
 	for _, d := range errorsOf(diags) {
 		a, is := v.variable(d)
-		happened[a] = true
+		happens(happened, a)
 		if !is || !v.expects(a) {
 			v.add(Err, d)
 		}
@@ -174,6 +186,9 @@ func (v *verdict) configuration(diags hcl.Diagnostics) {
 
 // variable returns the variable whose value a diagnostic refuses.
 func (v *verdict) variable(d *hcl.Diagnostic) (address.Address, bool) {
+	if a, ok := engine.About(d); ok && a.Type == address.Variable {
+		return a, true
+	}
 	if d.Subject == nil {
 		return address.Address{}, false
 	}

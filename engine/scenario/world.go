@@ -78,18 +78,35 @@ func (w *world) round() {
 func (w *world) meets(a address.Address) *met {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	t := w.mocks[a]
-	if t == nil {
-		t = w.mocks[a.Block()] // of all instances
-	}
-	if t == nil && a.Module != address.Root {
-		t = w.mocks[everywhere(a)]
-	}
+	t := w.mocked(a)
 	if t == nil {
 		return nil
 	}
 	m, _ := t.at(w.now)
 	return m
+}
+
+// mocked returns the mock of a block, nil where there is none.
+func (w *world) mocked(a address.Address) *timeline {
+	for _, name := range knownAs(a) {
+		if t := w.mocks[name]; t != nil {
+			return t
+		}
+	}
+	return nil
+}
+
+// knownAs are the addresses under which a block may be mocked or expected to fail: its own, then
+// that of all its instances, then that of those in all instances of its module.
+func knownAs(a address.Address) []address.Address {
+	out := []address.Address{a}
+	if a.Key != address.NoKey {
+		out = append(out, a.Block())
+	}
+	if a.Module != address.Root {
+		out = append(out, everywhere(a))
+	}
+	return out
 }
 
 // everywhere is the block of an address, in all instances of its module.
