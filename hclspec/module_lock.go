@@ -49,6 +49,11 @@ func CheckoutDir(root, repository, commit string) string {
 	return filepath.Join(root, modulesDir, name+"-"+hex.EncodeToString(sum[:8]))
 }
 
+// IsCheckout reports whether a name in the directory of modules is one that CheckoutDir gives.
+func IsCheckout(name string) bool { return checkoutName.MatchString(name) }
+
+var checkoutName = regexp.MustCompile(`^[A-Za-z0-9_-]+-[0-9a-f]{16}$`)
+
 var notInNames = regexp.MustCompile(`[^A-Za-z0-9_-]`)
 
 const lockHead = `# Written by "tidegate get". Keep this file under version control, and do not edit it: it says which

@@ -45,6 +45,12 @@ func (a *app) get(cmd *cobra.Command, opts modules.Options) error {
 	for _, source := range result.Dropped {
 		fmt.Fprintf(a.Stdout, "Dropped %s, which nothing calls any more\n", source)
 	}
+	switch {
+	case result.Pruned == 1:
+		fmt.Fprintln(a.Stdout, "Removed an old checkout, which nothing names any more")
+	case result.Pruned > 1:
+		fmt.Fprintf(a.Stdout, "Removed %d old checkouts, which nothing names any more\n", result.Pruned)
+	}
 	if result.Diags.HasErrors() {
 		return a.fail(result.Diags, result.Files, false)
 	}

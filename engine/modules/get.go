@@ -38,6 +38,7 @@ type Result struct {
 	Fetched  []hclspec.LockedModule // those that were not there
 	Upgraded []Upgrade
 	Dropped  []string // sources that nothing calls any more
+	Pruned   int      // checkouts that neither the lock file nor the one before it names
 	Diags    hcl.Diagnostics
 	Files    map[string]*hcl.File // for snippets
 }
@@ -62,6 +63,15 @@ func Get(ctx context.Context, opts Options) *Result {
 		g.result.Diags = append(g.result.Diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "Cannot lock the modules", Detail: err.Error() + ".",
 		})
+		return g.result
+	}
+	if diags.HasErrors() {
+		return g.result
+	}
+	if err := g.prune(); err != nil {
+		g.result.Diags = append(g.result.Diags, &hcl.Diagnostic{
+			Severity: hcl.DiagWarning, Summary: "An old module is left", Detail: err.Error() + ". Nothing names it any more; remove it yourself.",
+		})
 	}
 	return g.result
 }
@@ -78,8 +88,9 @@ type getter struct {
 	lock    hclspec.ModuleLock // as it was
 	src     []byte             // the bytes of that, nil if there is none
 	got     hclspec.ModuleLock
-	commits map[string]string // that a reference of a repository stands for
-	fresh   map[string]bool   // checkouts that were made now
+	locked  hclspec.ModuleLock // as it is written
+	commits map[string]string  // that a reference of a repository stands for
+	fresh   map[string]bool    // checkouts that were made now
 }
 
 // temporary begins the names of what is being made in the directory of modules.
@@ -99,13 +110,14 @@ func (g *getter) begin() error {
 		return err
 	}
 	g.release = release
-	left, err := filepath.Glob(filepath.Join(dir, temporary+"*"))
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
-	for _, path := range left {
-		if err := os.RemoveAll(path); err != nil {
-			return fmt.Errorf("remove what was left behind: %w", err)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), temporary) {
+			// Where a git outlives whoever started it, it is left to the next.
+			_ = os.RemoveAll(filepath.Join(dir, e.Name()))
 		}
 	}
 	lock, file, diags := hclspec.ReadModuleLock(g.opts.Dir)
@@ -254,6 +266,7 @@ func (g *getter) write(mistakes bool) error {
 			g.result.Dropped = append(g.result.Dropped, name)
 		}
 	}
+	g.locked = next
 	path := filepath.Join(g.opts.Dir, hclspec.LockFileName)
 	if len(next) == 0 {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
