@@ -209,6 +209,199 @@ check "small" {
 `,
 }
 
+// furtherModules are configurations of several files (name, text, name, text ...).
+var furtherModules = map[string][]string{
+	"modules": {"main.hcl", `
+variable "most" { default = 3 }
+source "file" "in" { path = "in.json" }
+module "each" {
+  source   = "./inner"
+  for_each = source.file.in.value
+  name     = each.key
+  settings = { size = each.value, tags = ["t-${each.key}"] }
+}
+module "counted" {
+  source     = "./inner"
+  count      = 2
+  name       = "n${count.index}"
+  settings   = { size = count.index + 1 }
+  depends_on = [module.each]
+}
+sink "file" "index" {
+  path    = "index"
+  content = jsonencode({ for k, m in module.each : k => m.text })
+}
+output "sizes" {
+  value     = [for m in module.counted : m.size]
+  sensitive = false
+}
+moved {
+  from = module.once
+  to   = module.each["a"]
+}
+moved {
+  from = sink.file.list
+  to   = sink.file.index
+}
+removed {
+  from = sink.file.former
+  lifecycle {
+    destroy = true
+  }
+}
+removed {
+  from = module.former
+  lifecycle {
+    destroy = false
+  }
+}
+`, "inner/main.hcl", `
+variable "name" { type = string }
+variable "settings" {
+  type = object({ size = number, tags = optional(list(string), []) })
+  validation {
+    condition     = var.settings.size > 0
+    error_message = "the size of ${var.name} is ${var.settings.size}"
+  }
+}
+rule "assert" "tags" {
+  assertion {
+    condition     = value != "x"
+    error_message = "x"
+  }
+  dynamic "assertion" {
+    for_each = var.settings.tags
+    content {
+      condition     = assertion.value != value
+      error_message = "${assertion.key} is ${assertion.value}"
+    }
+  }
+}
+module "deep" {
+  source = "../deep"
+  size   = var.settings.size
+}
+source "static" "own" {
+  count = var.settings.size
+  value = "${var.name}-${count.index}"
+  rules = [rule.assert.tags]
+}
+sink "file" "out" {
+  for_each = toset(var.settings.tags)
+  path     = "${path.root}/out-${var.name}-${each.key}"
+  content  = join(",", source.static.own[*].value)
+}
+check "size" {
+  assert {
+    condition     = module.deep.size < 2
+    error_message = "${var.name} has ${module.deep.size}"
+  }
+}
+output "text" {
+  value = templatefile("${path.module}/text.tpl", { name = var.name })
+  precondition {
+    condition     = var.name != ""
+    error_message = "no name"
+  }
+}
+output "size" { value = module.deep.size }
+`, "deep/main.hcl", `
+variable "size" { type = number }
+output "size" { value = var.size }
+`, "inner/text.tpl", "text of ${name}", "in.json", `{"a":1,"b":2}`},
+}
+
+// movedBefore is what the configuration of modules was before something in it was renamed.
+var movedBefore = []string{"main.hcl", `
+module "once" {
+  source   = "./inner"
+  name     = "a"
+  settings = { size = 1, tags = ["t-a"] }
+}
+module "former" {
+  source   = "./inner"
+  name     = "former"
+  settings = { size = 1, tags = ["x"] }
+}
+sink "file" "list" {
+  path    = "index"
+  content = "x"
+}
+sink "file" "former" {
+  path    = "former"
+  content = "former"
+}
+`}
+
+func writeFiles(t *testing.T, dir string, files []string) {
+	t.Helper()
+	for i := 0; i < len(files); i += 2 {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, files[i])), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		writeText(t, filepath.Join(dir, files[i]), files[i+1])
+	}
+}
+
+// What is renamed and removed is so in both syntaxes.
+func TestJSONSyntaxMovesAndRemoves(t *testing.T) {
+	before, after := t.TempDir(), t.TempDir()
+	writeFiles(t, before, furtherModules["modules"])
+	writeFiles(t, before, movedBefore)
+	writeFiles(t, after, furtherModules["modules"])
+	var plans []map[string]any
+	for _, convert := range []bool{false, true} {
+		dir := copyOf(t, before, convert)
+		mustSay := func(args ...string) {
+			t.Helper()
+			if code, text := runIn(t, dir, args); code != 0 {
+				t.Fatalf("%v: exit code %d\n%s", args, code, text)
+			}
+		}
+		mustSay("apply", "--auto-approve")
+		if err := os.Remove(filepath.Join(dir, "main.hcl"+map[bool]string{true: ".json"}[convert])); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(dir+"-after", os.DirFS(copyOf(t, after, convert))); err != nil {
+			t.Fatal(err)
+		}
+		name := "main.hcl" + map[bool]string{true: ".json"}[convert]
+		text, err := os.ReadFile(filepath.Join(dir+"-after", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeText(t, filepath.Join(dir, name), string(text))
+		plan := said(t, dir, []string{"plan", "--json"})
+		if state, ok := plan["plan"].(map[string]any)["prior_state"].(map[string]any); ok {
+			delete(state, "lineage") // of each state its own
+			delete(state, "serial")
+		}
+		plans = append(plans, plan)
+		mustSay("apply", "--auto-approve")
+		if _, err := os.Stat(filepath.Join(dir, "former")); !os.IsNotExist(err) {
+			t.Errorf("what was removed is still there: %v", err)
+		}
+		mustSay("plan", "--detailed-exitcode")
+	}
+	if d := cmp.Diff(plans[0], plans[1]); d != "" {
+		t.Errorf("(-native +JSON):\n%s", d)
+	}
+	list, err := json.Marshal(plans[0])
+	if err != nil || strings.Count(string(list), "previous_address") < 3 {
+		t.Errorf("little was moved: %s", list)
+	}
+}
+
+func runIn(t *testing.T, dir string, args []string) (code int, text string) {
+	t.Helper()
+	var out bytes.Buffer
+	code = cli.Run(t.Context(), cli.Process{
+		Args: append(slices.Clone(args), dir), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
+		Environ: []string{"PATH=" + os.Getenv("PATH"), "HOME=/"},
+	}, all.Kinds())
+	return code, out.String()
+}
+
 // A configuration means the same in both syntaxes: the same is said of it, the same is planned.
 func TestJSONSyntaxMeansTheSame(t *testing.T) {
 	cases := map[string]string{}
@@ -217,6 +410,10 @@ func TestJSONSyntaxMeansTheSame(t *testing.T) {
 		writeText(t, filepath.Join(dir, "main.hcl"), text)
 		writeText(t, filepath.Join(dir, "in.json"), `{"a":1,"b":2}`)
 		cases[name] = dir
+	}
+	for name, files := range furtherModules {
+		cases[name] = t.TempDir()
+		writeFiles(t, cases[name], files)
 	}
 	configurations := map[string]bool{}
 	err := filepath.WalkDir("../../examples", func(path string, e fs.DirEntry, err error) error {
@@ -228,14 +425,20 @@ func TestJSONSyntaxMeansTheSame(t *testing.T) {
 	if err != nil || len(configurations) < 5 {
 		t.Fatal(err, configurations)
 	}
+	for _, needed := range []string{"services", "services/service"} {
+		if !configurations["../../examples/"+needed] {
+			t.Errorf("the configurations are without %s: %v", needed, configurations)
+		}
+	}
 	for dir := range configurations {
 		cases["examples"+strings.TrimPrefix(dir, "../../examples")] = dir
 	}
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
 		t.Run(name, func(t *testing.T) {
 			native, converted := copyOf(t, cases[name], false), copyOf(t, cases[name], true)
+			wantConverted(t, converted)
 			plan := []string{"plan", "--json"}
-			if further[name] == "" {
+			if further[name] == "" && furtherModules[name] == nil && name != "examples/services" {
 				plan = append(plan, "--refresh=false") // the examples ask servers
 			}
 			for _, command := range [][]string{{"validate"}, plan} {
@@ -273,6 +476,20 @@ func copyOf(t *testing.T, from string, convert bool) string {
 		t.Fatal(err)
 	}
 	return to
+}
+
+// wantConverted checks that nothing of a copy is in the native syntax any more, modules included.
+func wantConverted(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".hcl") && !strings.HasSuffix(path, ".test.hcl") {
+			t.Errorf("%s is not converted", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // said is what a command says without what is of the copy alone: its directory, places in its
