@@ -31,6 +31,7 @@ func (d *Daemon) install(keep func(old, now *node) bool) (ev Reloaded) {
 				if value := d.unclaimed[n.addr]; value != nil {
 					it.pushed, it.sent = value, value
 					delete(d.unclaimed, n.addr)
+					d.sealWaiting(it)
 				}
 				d.sources[n.addr] = it
 				d.untried++
