@@ -67,7 +67,7 @@ var guards = []guard{
 	{"pushes that never will be of use", "engine/plan/choose.go", `c.Problem == Failed && o.Unusable`, "", "engine.TestWatchPushThatAReloadMadeTooLarge"},
 	{"names that a look finds", "engine/watch_source.go", `d.learnReceiver(it, l)`, `if !removed(%q) { d.learnReceiver(it, l) }`, "TestWatchPushBlockOutOfData"},
 	{"pushes that nobody can judge yet", "engine/watch_push.go", `case waits != "":`, `case waits != "" && !removed(%q):`, "TestWatchPushThatARuleCannotJudgeYet"},
-	{"names that are taken already", "engine/watch_push.go", `other != nil && other.Address != a`, "", "TestWatchPushNamesThatTurnOutToBeOne"},
+	{"names that are taken already", "engine/watch_receivers.go", `other != nil && other.Address != a`, "", "TestWatchPushNamesThatTurnOutToBeOne"},
 	{"repeated pushes", "engine/watch_push.go", `outcome, ok := d.replayed(c); ok { // beside this one`, `outcome, ok := d.replayed(c); ok && !removed(%q) { // beside this one`, "TestWatchW4ReplaysSideBySide"},
 	{"older pauses than those that are durable", "engine/watch_commit.go", `delete(d.tx.documents, doc.Name) // an older one, or its deletion`, `if !removed(%q) { delete(d.tx.documents, doc.Name) }`, "TestWatchPausesDuringTroubleWithTheState"},
 	{"shared limits of a source", "engine/watch_look.go", `b.Shared = p.Shared`, `b.Shared = onlyOne(%q, p.Shared)`, "TestWatchSharedLimitsAreAllStored"},
