@@ -71,8 +71,10 @@ func (m *module) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(m.t.Context(), host.Self(), args...)
 	cmd.Dir = m.dir
 	cmd.Env = append(slices.Clone(m.environ), asTool+"=1", "TZ=UTC")
-	if guard := os.Getenv(guardRemoved); guard != "" {
-		cmd.Env = append(cmd.Env, guardRemoved+"="+guard)
+	for _, name := range []string{guardRemoved, "GORACE"} {
+		if value := os.Getenv(name); value != "" {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
 	}
 	return cmd
 }

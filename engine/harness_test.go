@@ -18,7 +18,13 @@ import (
 	"tidegate/providers/all"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if raceEnabled && os.Getenv("GORACE") == "" {
+		// Each process would sleep for a second before it ends.
+		os.Setenv("GORACE", "atexit_sleep_ms=20")
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // module is a configuration in a directory of its own, run in-process by a real engine with
 // real kinds.
