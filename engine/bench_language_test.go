@@ -10,9 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
-
 	"tidegate/engine"
 	"tidegate/testdata/bench/pairs"
 )
@@ -50,23 +47,6 @@ func reportEach(b *testing.B, n int, cpu float64) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n)/1000, "us/block")
 	b.ReportMetric(cpu*1e6/float64(b.N*n), "cpu-us/block")
 	b.ReportMetric(cpu/float64(b.N), "cpu-s/op")
-}
-
-func bareParse(b *testing.B, dir string) {
-	b.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*.hcl"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, f := range files {
-		data, err := os.ReadFile(f)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, diags := hclsyntax.ParseConfig(data, f, hcl.InitialPos); diags.HasErrors() {
-			b.Fatal(diags)
-		}
-	}
 }
 
 // BenchmarkPlanLinear plans N nodes that nobody has applied: static sources, and sinks whose

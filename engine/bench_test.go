@@ -91,7 +91,7 @@ func reportPeak(b *testing.B) {
 	b.ReportMetric(float64(m.HeapSys)/(1<<20), "MB-heap")
 }
 
-func barePlan(b *testing.B, dir string, n int) {
+func bareParse(b *testing.B, dir string) {
 	b.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.hcl"))
 	if err != nil {
@@ -106,6 +106,11 @@ func barePlan(b *testing.B, dir string, n int) {
 			b.Fatal(diags)
 		}
 	}
+}
+
+func barePlan(b *testing.B, dir string, n int) {
+	b.Helper()
+	bareParse(b, dir)
 	for i := range n {
 		in, err := os.ReadFile(filepath.Join(dir, pairs.SourcePath(i)))
 		if err != nil {
