@@ -60,7 +60,7 @@ func (c *Client) Begin(ctx context.Context) (context.Context, *Progress, context
 	if of.timeout > 0 {
 		timer = time.AfterFunc(of.timeout, func() { giveUp(errTimeout) })
 	}
-	return httptrace.WithClientTrace(ctx, p.trace()), p, func() {
+	return httptrace.WithClientTrace(ctx, p.trace(ctx)), p, func() {
 		p.leave(ctx)
 		if timer != nil {
 			timer.Stop()

@@ -1,6 +1,7 @@
 package httpclient
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -48,6 +49,11 @@ func control(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-func (p *Pool) dialer() *net.Dialer {
-	return &net.Dialer{Timeout: connectTimeout, Control: control, Resolver: p.Resolver}
+func (p *Pool) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: connectTimeout, Control: control, Resolver: p.Resolver}
+	c, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &askedConn{Conn: c}, nil
 }

@@ -55,7 +55,8 @@ func (c *crowd) leave(conn *tls.Conn, doomed bool) {
 }
 
 // got notes the connection of an exchange.
-func (p *Progress) got(info httptrace.GotConnInfo) {
+func (p *Progress) got(ctx context.Context, info httptrace.GotConnInfo) {
+	awaitNothingLeft(ctx, info.Conn)
 	conn, ok := info.Conn.(*tls.Conn)
 	if !ok || conn.ConnectionState().NegotiatedProtocol != "h2" {
 		return // it belongs to one exchange at a time, and ends with it

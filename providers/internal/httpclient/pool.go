@@ -94,7 +94,7 @@ func (p *Pool) newTransport(block TLS) (*http.Transport, error) {
 	}
 	return &http.Transport{
 		Proxy:                  nil, // never from the environment
-		DialContext:            p.dialer().DialContext,
+		DialContext:            p.dial,
 		TLSClientConfig:        conf,
 		TLSHandshakeTimeout:    handshakeTimeout,
 		MaxIdleConns:           maxIdle,

@@ -51,7 +51,7 @@ func (p *Progress) start() {
 
 func (p *Progress) reading() { p.step.Store(&stepBody) }
 
-func (p *Progress) trace() *httptrace.ClientTrace {
+func (p *Progress) trace(ctx context.Context) *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GetConn:           p.attempt,
 		DNSStart:          func(httptrace.DNSStartInfo) { p.step.Store(&stepLookup) },
@@ -59,7 +59,7 @@ func (p *Progress) trace() *httptrace.ClientTrace {
 		TLSHandshakeStart: func() { p.step.Store(&stepHandshake) },
 		TLSHandshakeDone:  func(tls.ConnectionState, error) { p.step.Store(&stepConnection) },
 		GotConn: func(info httptrace.GotConnInfo) {
-			p.got(info)
+			p.got(ctx, info)
 			// From here on bytes may leave, even if writing them is never reported.
 			p.sent.Store(true)
 			p.step.Store(&stepRequest)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -117,9 +118,15 @@ func TestFaultH10BodyBeyondItsLength(t *testing.T) {
 	answer := "HTTP/1.1 200 OK\nContent-Length: 2"
 	url := httpfault.Say(t, answer, "okHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
 	s := newSource(t, url)
-	for range 3 {
-		snap, err := s.Fetch(t.Context(), "")
-		wantData(t, snap, err, "ok")
+	// What is left must not be taken for the answer to the next request, nor to one that waits.
+	for i := range 4 {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			for range 100 {
+				snap, err := s.Fetch(t.Context(), "")
+				wantData(t, snap, err, "ok")
+			}
+		})
 	}
 }
 
