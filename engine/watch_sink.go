@@ -86,8 +86,8 @@ func (it *sinkItem) busy() bool { return it.phase != idle || it.dirty || it.plan
 
 // Times of sinks.
 const (
-	firstPatience = 500 * time.Millisecond // with sources at a start, before a target that others changed is repaired
-	fightRepairs  = 5                      // within fightWindow are a fight with another writer
+	firstPatience = 5 * time.Second // with sources at a start, before what was known of them is delivered
+	fightRepairs  = 5               // within fightWindow are a fight with another writer
 	fightWindow   = time.Minute
 	fightPause    = 10 * time.Minute
 	safetyDrift   = 30 * time.Minute // between looks at a target whose changes are notified
@@ -334,8 +334,9 @@ func (d *Daemon) withheld(it *sinkItem, c *plan.SinkChange) bool {
 		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: it.addr.String() + " is paused"}
 		d.sinkState(it, StatePaused, pauseReason(d.isPaused(it.addr)), time.Time{})
 		return true
-	case c.Repair && c.Drift != nil && c.Drift.Content && d.firstLooks(it) && now.Before(d.started.Add(firstPatience)):
-		// What is there may be newer than what is known, after an older state was restored say.
+	case c.Action.Delivers() && !restores(c) && now.Before(d.started.Add(firstPatience)) && (it.dirty || d.firstLooks(it)):
+		// What is there may be newer than what is known, after an older state was restored say, and
+		// a rate limit may let only one delivery pass. It is dirty if a look ended while it was decided.
 		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: "the sources that " + it.addr.String() + " is made from are looked at first"}
 		it.limitAt = d.started.Add(firstPatience)
 		d.sinkState(it, StateWaiting, it.waiting.Reason, it.limitAt)
@@ -360,6 +361,9 @@ func (d *Daemon) withheld(it *sinkItem, c *plan.SinkChange) bool {
 	}
 	return false
 }
+
+// restores reports whether a change only puts back what is missing, or a mode.
+func restores(c *plan.SinkChange) bool { return c.Repair && c.Drift != nil && !c.Drift.Content }
 
 // noteIdle says in what state a sink is that nothing is done for.
 func (d *Daemon) noteIdle(it *sinkItem, c *plan.SinkChange) {
