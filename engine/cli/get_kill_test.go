@@ -39,11 +39,11 @@ func TestGetIsKilled(t *testing.T) {
 			t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
 	}
-	const files = 400
+	const files = 120
 	for i := range files {
 		writeText(t, filepath.Join(repository, fmt.Sprintf("f%03d.hcl", i)), fmt.Sprintf("locals { l%d = %q }\n", i, strings.Repeat("x", 2000)))
 	}
-	writeText(t, filepath.Join(repository, "main.hcl"), "output \"all\" { value = [for i in [local.l0, local.l399] : length(i)] }\n")
+	writeText(t, filepath.Join(repository, "main.hcl"), "output \"all\" { value = [for i in [local.l0, local.l119] : length(i)] }\n")
 	git("init", "-q", "-b", "main", ".")
 	git("add", "-A")
 	git("commit", "-q", "-m", "one")
