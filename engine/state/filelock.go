@@ -14,7 +14,7 @@ func LockFile(ctx context.Context, path string) (release func() error, err error
 	for {
 		file, err := acquire(path)
 		if err == nil {
-			return file.Close, nil
+			return func() error { return unlockAndClose(file) }, nil
 		}
 		if !errors.Is(err, errHeld) {
 			return nil, fmt.Errorf("lock %s: %w", path, err)

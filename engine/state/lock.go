@@ -67,11 +67,13 @@ func acquire(path string) (*os.File, error) {
 		if isNamed(file, path) {
 			return file, nil
 		}
-		if err := file.Close(); err != nil {
+		if err := unlockAndClose(file); err != nil {
 			return nil, err
 		}
 	}
 }
+
+func unlockAndClose(file *os.File) error { return errors.Join(unlock(file), file.Close()) }
 
 // isNamed reports whether path still names the open file.
 func isNamed(file *os.File, path string) bool {
@@ -102,7 +104,7 @@ func (l *lock) sign(h Holder) error {
 // release forgets the holder and frees the lock. The file stays: removing it would let two
 // processes lock two files of one name.
 func (l *lock) release() error {
-	return errors.Join(l.file.Truncate(0), l.file.Close())
+	return errors.Join(l.file.Truncate(0), unlockAndClose(l.file))
 }
 
 // readHolder tells who wrote the lock file last; nobody (PID 0) where that cannot be read.
@@ -176,6 +178,9 @@ func LockHolder(path string) (*Holder, error) {
 	if errors.Is(err, errHeld) {
 		h := readHolder(f.lock)
 		return &h, nil
+	}
+	if err == nil {
+		err = unlock(file)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look at the lock of the state %s: %w", f.db, err)

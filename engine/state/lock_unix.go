@@ -23,6 +23,10 @@ func lockExclusive(file *os.File) error { return flock(file, unix.LOCK_EX) }
 
 func lockShared(file *os.File) error { return flock(file, unix.LOCK_SH) }
 
+// unlock frees a lock before its file is closed: a process that is being started has a copy of all
+// open files for a moment, and would keep the lock until it is its own program.
+func unlock(file *os.File) error { return flock(file, unix.LOCK_UN) }
+
 func flock(file *os.File, how int) error {
 	for {
 		err := unix.Flock(int(file.Fd()), how|unix.LOCK_NB)

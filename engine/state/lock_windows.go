@@ -20,6 +20,10 @@ func lockExclusive(file *os.File) error {
 
 func lockShared(file *os.File) error { return lockRange(file, windows.LOCKFILE_FAIL_IMMEDIATELY) }
 
+func unlock(file *os.File) error {
+	return windows.UnlockFileEx(windows.Handle(file.Fd()), 0, 1, 0, &windows.Overlapped{OffsetHigh: 1})
+}
+
 // lockRange locks one byte far behind the end: locks are mandatory there, and the holder's
 // name at the beginning must stay readable.
 func lockRange(file *os.File, flags uint32) error {
