@@ -37,6 +37,9 @@ func (e *Engine) Apply(ctx context.Context, p *plan.Plan) (Result, hcl.Diagnosti
 	if err := movedPushed(ctx, e.store, p.Moves, r.moves); err != nil {
 		return Result{}, stateError("Cannot read the state", err)
 	}
+	if r.settled, err = e.settledBy(ctx, p, r.ledger); err != nil {
+		return Result{}, stateError("Cannot read the state", err)
+	}
 	r.sweep(ctx)
 	r.queue()
 	// Room for every outcome: whatever ends the loop, no worker is left standing.
@@ -65,9 +68,10 @@ type run struct {
 	ended    func(*item) // told of each item that is done with, nil for nobody
 	again    string      // who tries again what failed
 
-	moves  *state.Batch // what the first commit writes of what is called otherwise now
-	result Result
-	diags  hcl.Diagnostics
+	moves   *state.Batch    // what the first commit writes of what is called otherwise now
+	settled *state.Document // of what the instances are made that it settles, nil for no change
+	result  Result
+	diags   hcl.Diagnostics
 }
 
 // item is one sink that the plan does something with.
@@ -235,6 +239,9 @@ func (r *run) accept(b *state.Batch) {
 	}
 	for _, a := range r.plan.ForgetSources {
 		b.DeleteSources, b.DeleteDocuments = append(b.DeleteSources, a), append(b.DeleteDocuments, pushDocument(a))
+	}
+	if r.settled != nil {
+		b.Documents = append(b.Documents, r.settled)
 	}
 	storeOutputs(r.plan, b)
 }

@@ -262,6 +262,9 @@ func (d *Daemon) recall(ctx context.Context) (err error) {
 	if err := d.recallPauses(ctx); err != nil {
 		return err
 	}
+	if d.instances.settled, err = recallExpansions(ctx, d.store); err != nil {
+		return err
+	}
 	d.replays, err = recallReplays(ctx, d.store)
 	return err
 }

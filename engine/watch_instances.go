@@ -33,6 +33,10 @@ type instances struct {
 	// refused are the instances that could not be made the last time, nil for none: the same are not
 	// tried again with the same configuration.
 	refused map[address.Address]keyset
+	// evaluated are those whose keys are on their way into the program, installed those whose keys it
+	// has: of sources that were looked at as they are declared now.
+	evaluated, installed, settled settledExpansions
+	edited                        bool // there are blocks that are not settled under the for_each that runs
 }
 
 // otherInstances asks for the program that has other instances.
@@ -78,8 +82,12 @@ func (d *Daemon) findInstances() {
 		why   string
 	}
 	var jobs []*job
+	d.instances.evaluated = settledExpansions{}
 	for _, block := range sortedKeys(d.instances.stale) {
 		if g := d.engine.prog.groups[block]; g != nil {
+			if d.lookedAt(g) {
+				d.instances.evaluated[block.String()] = d.engine.prog.expansionDigest(g)
+			}
 			jobs = append(jobs, &job{group: g, scene: d.sceneOf(g.expansion)})
 		}
 	}
@@ -147,6 +155,11 @@ func (d *Daemon) wakeChanged(g *group, now cty.Value) {
 // instancesSettled lets the sinks go on that waited for it.
 func (d *Daemon) instancesSettled() {
 	d.instances.busy = false
+	if d.instances.installed == nil {
+		d.instances.installed = settledExpansions{}
+	}
+	maps.Copy(d.instances.installed, d.instances.evaluated)
+	d.settleExpansions()
 	if len(d.instances.stale) > 0 {
 		return
 	}
@@ -265,19 +278,20 @@ func (d *Daemon) wakeInstances(g *group) {
 // isOf reports whether a node is an instance of a block, or names instances of it.
 func (n *node) isOf(g *group) bool { return n.each == g || slices.Contains(n.members, g.block) }
 
-// vanished reports whether a sink is no longer there because its key went out of the data. What
-// becomes of it was decided by whoever wrote its on_destroy. One that is taken out of the files of
-// a module whose instance is still there is not meant.
-func (p *program) vanished(a address.Address) bool { return p.lacksKey(a) }
-
 // lacksKey reports whether the data say that there is no such instance of a block or of a module.
 func (p *program) lacksKey(a address.Address) bool {
 	for _, g := range p.groups {
-		if key, ok := g.keyIn(a); ok && g.data && !g.unsure() && !g.has(key) {
+		if g.lacks(a) {
 			return true
 		}
 	}
 	return false
+}
+
+// lacks reports whether an address is in an instance that the data do not have.
+func (g *group) lacks(a address.Address) bool {
+	key, ok := g.keyIn(a)
+	return ok && g.data && !g.unsure() && !g.has(key)
 }
 
 // mayCome reports whether an address may be that of an instance which is not known yet.

@@ -188,6 +188,12 @@ sink "file" "all" {
 	m.write("main.hcl", config("source.file.n.value"))
 	d.mustReload()
 	d.awaitFile("all", "part-0 part-1")
+	// It is an edit that takes it away, although the number comes from the data now.
+	d.await("the removed one waits for approval", func() bool { return len(d.status().Approvals) == 1 })
+	m.wantFile("part-2", "part 2")
+	if err := d.Approve(t.Context(), addressOf(t, "sink.file.part[2]")); err != nil {
+		t.Fatal(err)
+	}
 	d.awaitNone("part-2")
 	d.await("all are in step", func() bool {
 		return !slices.ContainsFunc(d.status().Sinks, func(s *engine.SinkStatus) bool { return s.State != engine.StateOK })

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -299,5 +300,85 @@ func (m *module) forgetOutcome(name string) {
 	row.Pending.Unknown = true
 	if err := s.Commit(m.t.Context(), &state.Batch{Sinks: []*state.Sink{row}}); err != nil {
 		m.t.Fatal(err)
+	}
+}
+
+// Keys that go because the for_each was edited, or what it is made of, wait for approval like all that
+// an edit takes away: in a reload, over a restart, and where it was edited while nothing ran. After
+// that it is the data again that says what goes.
+func TestWatchKeysThatAnEditTakesAwayWaitForApproval(t *testing.T) {
+	const whole = `{"a":1,"b":2,"c":3}`
+	filtered := strings.Replace(followers, "= source.file.services.value", "= { for k, v in source.file.services.value : k => v if k != \"b\" }", 1)
+	byLocal := func(kept string) string {
+		return "locals { kept = " + kept + " }\n" + strings.Replace(followers, "= source.file.services.value", "= { for k, v in source.file.services.value : k => v if contains(local.kept, k) }", 1)
+	}
+	inModule := func(call string) []string {
+		return []string{
+			"main.hcl", "source \"file\" \"services\" {\n  path = \"services.json\"\n}\nmodule \"app\" {\n  source = \"./app\"\n  for_each = " + call + "\n  name = each.key\n  content = each.value\n}\n",
+			"app/main.hcl", "variable \"name\" {}\nvariable \"content\" {}\nsink \"file\" \"app\" {\n  path = \"${path.root}/out-${var.name}.json\"\n  content = tostring(var.content)\n  on_destroy = \"delete\"\n}\n",
+		}
+	}
+	tests := map[string]struct{ before, after []string }{
+		"filter": {[]string{"main.hcl", followers}, []string{"main.hcl", filtered}},
+		"local":  {[]string{"main.hcl", byLocal(`["a", "b", "c"]`)}, []string{"main.hcl", byLocal(`["a", "c"]`)}},
+		"source": {
+			[]string{"main.hcl", followers, "others.json", `{"a":1,"c":3}`},
+			[]string{"main.hcl", strings.Replace(followers, "services.json", "others.json", 1)},
+		},
+		"module": {inModule("source.file.services.value"), inModule(`{ for k, v in source.file.services.value : k => v if k != "b" }`)},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			for _, how := range []string{"reload", "restart", "after an apply"} {
+				t.Run(how, func(t *testing.T) {
+					t.Parallel()
+					m := newModule(t, append([]string{"services.json", whole}, test.before...)...)
+					edit := func() {
+						for i := 0; i < len(test.after); i += 2 {
+							m.write(test.after[i], test.after[i+1])
+						}
+					}
+					var d *daemon
+					if how == "after an apply" {
+						m.mustApply()
+						edit()
+						d = m.watch()
+					} else {
+						d = m.watch()
+						d.awaitFile("out-a.json", "1")
+						d.awaitFile("out-b.json", "2")
+						d.awaitFile("out-c.json", "3")
+						if how == "reload" {
+							edit()
+							d.mustReload()
+						} else {
+							d.halt()
+							edit()
+							d = m.watch()
+						}
+					}
+					waits := func() bool { return len(d.status().Approvals) == 1 }
+					d.await("b waits for approval", waits)
+					d.halt()
+					d = m.watch()
+					d.await("b still waits for approval", waits)
+					m.wantFile("out-b.json", "2")
+					b := d.status().Approvals[0].Address
+					if err := d.Approve(t.Context(), b); err != nil {
+						t.Fatal(err)
+					}
+					d.awaitNone("out-b.json")
+					d.await("b is forgotten", func() bool {
+						return !slices.ContainsFunc(d.status().Sinks, func(s *engine.SinkStatus) bool { return s.Address == b })
+					})
+					m.wantFile("out-a.json", "1")
+					m.replace("services.json", `{"a":1}`)
+					if name == "source" {
+						m.replace("others.json", `{"a":1}`)
+					}
+					d.awaitNone("out-c.json")
+				})
+			}
+		})
 	}
 }

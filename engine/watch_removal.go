@@ -83,7 +83,7 @@ func (d *Daemon) decideRemoval(it *sinkItem) {
 		d.forget(it, c)
 		return
 	}
-	if !d.watch.AllowDelete && !it.approved && !d.engine.prog.vanished(it.addr) {
+	if !d.watch.AllowDelete && !it.approved && !d.vanished(it.addr) {
 		if d.approvals[it.addr] == nil {
 			d.approvals[it.addr] = &Approval{Address: it.addr, Target: c.Target, Since: time.Now()}
 			it.state, it.reason = StateBlocked, "its deletion waits for approval: tidegate approve '"+it.addr.String()+"'"
@@ -123,6 +123,9 @@ func (d *Daemon) forgetSink(it *sinkItem) {
 	d.timers.Stop(it)
 	if d.sinks[it.addr] == it {
 		delete(d.sinks, it.addr)
+	}
+	if d.instances.edited {
+		d.settleExpansions()
 	}
 }
 

@@ -464,6 +464,9 @@ func (d *Daemon) wakeUsers(a address.Address, why cause) {
 
 // afterLook sets the time of the next one.
 func (d *Daemon) afterLook(it *sourceItem, atLeast time.Duration) {
+	if d.instances.edited {
+		defer d.settleExpansions()
+	}
 	if it.watchable != nil {
 		d.rewatch(it)
 	}
