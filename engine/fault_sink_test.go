@@ -271,8 +271,8 @@ func TestFaultSinkProgramFails(t *testing.T) {
 		"X5 exit 255":     {"exit 255", "status 255"},
 		"X5 signal":       {"kill -SEGV $$", "signal"},
 		"X5 says why":     {"echo the reason >&2; exit 3", "the reason"},
-		"X1 hangs":        {"sleep 60", "500ms"},
-		"X1 ignores TERM": {"trap '' TERM; while true; do sleep 0.05; done", "500ms"},
+		"X1 hangs":        {"sleep 60", "3s"},
+		"X1 ignores TERM": {"trap '' TERM; while true; do sleep 0.05; done", "3s"},
 		"X2 grandchild":   {"sleep 60 & exit 7", "status 7"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -284,7 +284,7 @@ sink "file" "c" {
 }
 sink "exec" "reload" {
   command  = ["/bin/sh", "-c", %q]
-  timeout  = "500ms"
+  timeout  = "3s"
   triggers = [sink.file.c]
   retry { attempts = 1 }
 }

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,13 @@ func TestMain(m *testing.M) {
 	if raceEnabled && os.Getenv("GORACE") == "" {
 		// Each process would sleep for a second before it ends.
 		os.Setenv("GORACE", "atexit_sleep_ms=20")
+	}
+	// Tests that run side by side mostly wait, and more of them can than there are processors.
+	flag.Parse()
+	if p := flag.Lookup("test.parallel"); p.Value.String() == p.DefValue {
+		if err := p.Value.Set("6"); err != nil {
+			panic(err)
+		}
 	}
 	goleak.VerifyTestMain(m)
 }

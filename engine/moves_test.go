@@ -229,6 +229,7 @@ func TestMovedIsCountedAndKeepsItsHistory(t *testing.T) {
 }
 
 func TestWatchMovedIsCountedAndKeepsItsHistory(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, "main.hcl", movable, "app.json", `{"v":1}`)
 	m.mustApply()
 	m.write("main.hcl", renamedConfig())

@@ -96,6 +96,7 @@ module "service" {
 // Instances within instances are those of the ledger when a daemon starts, and when a configuration
 // that is read again lets them follow data: nothing of theirs is forgotten or run again.
 func TestWatchInstancesAreRememberedAtAnyDepth(t *testing.T) {
+	t.Parallel()
 	const team = `
 variable "name" {}
 variable "services" {}

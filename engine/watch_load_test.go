@@ -36,6 +36,7 @@ const readsTemplate = `sink "file" "out" {
 // The configuration changes after the daemon has read it and before it looks at its files for the
 // first time: it is loaded again without any further change.
 func TestWatchChangeBetweenLoadAndFirstLook(t *testing.T) {
+	t.Parallel()
 	other := `
 sink "file" "other" {
   path    = "other.json"
@@ -93,6 +94,7 @@ sink "file" "parts" {
 
 // What the last good configuration stands in for is mended in that time.
 func TestWatchMendedBetweenLoadAndFirstLook(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, "main.hcl", readsTemplate, "template.txt", "first")
 	d := m.watch()
 	d.awaitFile("out.json", "first")
@@ -109,6 +111,7 @@ func TestWatchMendedBetweenLoadAndFirstLook(t *testing.T) {
 
 // A file that the new configuration is the first to read changes while that is being loaded.
 func TestWatchChangeWhileANewFileIsRead(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, "main.hcl", `locals {}`, "template.txt", "first")
 	d := m.watch(quickly, func(_ *engine.Options, w *engine.WatchOptions) {
 		first := true

@@ -30,6 +30,7 @@ sink "file" "index" {
 // A start with a broken file runs the last good configuration, its modules and their instances with
 // it, whichever file is broken; instances go on to follow the data.
 func TestLastGoodConfigurationWithModules(t *testing.T) {
+	t.Parallel()
 	for name, broken := range map[string]string{"the root": "main.hcl", "the module": "service/main.hcl", "what a function of the module reads": "service/text.tpl"} {
 		t.Run(name, func(t *testing.T) {
 			m := serviceModule(t, modulesWithData)
@@ -135,6 +136,7 @@ func TestWatchReloadBreaksAModuleOnly(t *testing.T) {
 // A module's directory that is replaced file by file, with a moment in between in which it does not
 // fit together or is not there, is waited for: nothing of that is ever run.
 func TestWatchModuleIsReplacedFileByFile(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, "main.hcl", `
 module "part" {
   source   = "./part"

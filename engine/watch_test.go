@@ -106,6 +106,7 @@ sink "exec" "reload" {
 
 // A failing sink stays pending, is tried again, and stops nobody else.
 func TestWatchTriesAFailedSinkAgain(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, "main.hcl", copyOfFile+`
 sink "exec" "fails" {
   command = ["sh", "-c", "test -e allowed && echo ${source.file.app.value.v} >done"]
