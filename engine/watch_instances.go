@@ -33,8 +33,9 @@ type instances struct {
 	// refused are the instances that could not be made the last time, nil for none: the same are not
 	// tried again with the same configuration.
 	refused map[address.Address]keyset
-	// evaluated are those whose keys are on their way into the program, installed those whose keys it
-	// has: of sources that were looked at as they are declared now.
+	// evaluated are the for_each whose keys are on their way into the program, installed those whose
+	// keys it has, both of sources that were looked at as they are declared now; settled is what the
+	// state keeps.
 	evaluated, installed, settled settledExpansions
 	edited                        bool // there are blocks that are not settled under the for_each that runs
 }
