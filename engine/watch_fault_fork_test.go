@@ -205,6 +205,7 @@ sink "exec" "run" {
 			}
 			f.refuse.Store(int32(errno))
 			before := f.refused.Load()
+			eventually(t, "a program was refused", func() bool { return f.refused.Load() > before }) // the one before has ended
 			m.replace("app.json", `{"v":2}`)
 			eventually(t, "the file travels", func() bool { return m.v("out.json") == 2 })
 			s.says(errno.Error())

@@ -206,8 +206,7 @@ sink "sim" "out" {
 // P8, B6, S2, R14: a target that takes nothing for hours while a thousand updates arrive. It
 // is tried now and then, memory and state stay as they are, others are served, and when it is
 // back one delivery brings the newest value.
-func TestWatchP8B6TargetDownForHours(t *testing.T) {
-	t.Parallel()
+func TestWatchP8B6TargetDownForHours(t *testing.T) { // not beside others, whose memory would count
 	simulate(t, func(t *testing.T, w *sim) {
 		m := newModule(t, "main.hcl", simSources(`interval = "10s"`, "a")+strings.Join(each("out other", `
 sink "sim" %[1]q {

@@ -53,17 +53,23 @@ type otherInstances struct {
 func (d *Daemon) installInstances() {
 	d.instances.made, d.instances.stale = map[address.Address][]address.Address{}, map[address.Address]bool{}
 	maps.DeleteFunc(d.instances.values, func(block address.Address, _ cty.Value) bool { return d.engine.prog.groups[block] == nil })
+	installed := settledExpansions{}
 	for block, g := range d.engine.prog.groups {
 		if !g.data {
 			continue
 		}
 		d.instances.stale[block] = true
+		if name := block.String(); d.instances.installed[name] != "" {
+			installed[name] = d.instances.installed[name]
+		}
 		for _, list := range [][]address.Address{g.expansion.sources, g.expansion.sinks} {
 			for _, a := range list {
 				d.instances.made[a] = append(d.instances.made[a], block)
 			}
 		}
 	}
+	d.instances.installed = installed
+	d.settleExpansions() // what does not follow data any more is not settled by data
 }
 
 // unsettled reports whether it is not known yet which instances a node's blocks have.
@@ -156,9 +162,6 @@ func (d *Daemon) wakeChanged(g *group, now cty.Value) {
 // instancesSettled lets the sinks go on that waited for it.
 func (d *Daemon) instancesSettled() {
 	d.instances.busy = false
-	if d.instances.installed == nil {
-		d.instances.installed = settledExpansions{}
-	}
 	maps.Copy(d.instances.installed, d.instances.evaluated)
 	d.settleExpansions()
 	if len(d.instances.stale) > 0 {
