@@ -88,33 +88,6 @@ sink "sim" "after_%[1]s" {
 	})
 }
 
-// What is delivered at a start is not made of what was known before, while the sources are still
-// asked: a program would run twice, and a rate limit would keep the newer content away.
-func TestWatchStartWaitsForFirstLooks(t *testing.T) {
-	simulate(t, func(t *testing.T, w *sim) {
-		sink := func(value string) string {
-			return simSources(`interval = "10s"`, "a") + "sink \"sim\" \"a\" {\n  name  = \"a\"\n  value = " + value + "\n}\n"
-		}
-		m := newModule(t, "main.hcl", sink("tostring(source.sim.a.value.n)"))
-		d := w.watch(m)
-		pass(time.Minute)
-		d.halt()
-		m.write("main.hcl", sink(`"n=${source.sim.a.value.n}"`))
-		w.set("a", `{"n":2}`)
-		hang := make(chan struct{})
-		w.with(func() { w.origin("a").hang = hang })
-		d = w.watch(m)
-		pass(4 * time.Second)
-		wantValues(t, "a", w.got("a"), "1")
-		if state, reason := d.stateOf("sink.sim.a"); state != engine.StateWaiting || !strings.Contains(reason, "looked at first") {
-			t.Errorf("it is %s: %s", state, reason)
-		}
-		close(hang)
-		pass(time.Second)
-		wantValues(t, "a", w.got("a"), "1", "n=2")
-	})
-}
-
 // T11: two daemons with states of their own write one file. Each is told of the other, which
 // it leaves alone after some rounds; readers find the whole of one value or the other.
 func TestWatchT11TwoDaemonsOneTarget(t *testing.T) {

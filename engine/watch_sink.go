@@ -334,9 +334,9 @@ func (d *Daemon) withheld(it *sinkItem, c *plan.SinkChange) bool {
 		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: it.addr.String() + " is paused"}
 		d.sinkState(it, StatePaused, pauseReason(d.isPaused(it.addr)), time.Time{})
 		return true
-	case c.Action.Delivers() && !restores(c) && now.Before(d.started.Add(firstPatience)) && (it.dirty || d.firstLooks(it)):
-		// What is there may be newer than what is known, after an older state was restored say, and
-		// a rate limit may let only one delivery pass. It is dirty if a look ended while it was decided.
+	case c.Action.Delivers() && !restores(c) && (c.Repair || d.unknownOutcome(it)) && now.Before(d.started.Add(firstPatience)) && (it.dirty || d.firstLooks(it)):
+		// What is there may be newer than what is known, after an older state was restored say, or
+		// somebody else's. It is dirty if a look ended while it was decided.
 		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: "the sources that " + it.addr.String() + " is made from are looked at first"}
 		it.limitAt = d.started.Add(firstPatience)
 		d.sinkState(it, StateWaiting, it.waiting.Reason, it.limitAt)
@@ -461,4 +461,10 @@ func (d *Daemon) sinkState(it *sinkItem, to, reason string, until time.Time) {
 	if !quiet {
 		d.engine.emit(SinkState{Address: it.addr, From: from, To: to, Reason: reason, Until: until})
 	}
+}
+
+// unknownOutcome reports whether nobody knows what became of the newest delivery of a sink.
+func (d *Daemon) unknownOutcome(it *sinkItem) bool {
+	row := d.ledger.Sinks[it.addr]
+	return row != nil && row.Pending != nil && row.Pending.Unknown
 }
