@@ -47,7 +47,7 @@ var guards = []guard{
 	// What holds a delivery or a look back.
 	{"pauses of sinks", "engine/watch_sink.go", `case d.isPaused(it.addr) != nil:`, `case d.isPaused(it.addr) != nil && !removed(%q):`, "TestWatchPauseEndsByItself"},
 	{"back-off of sinks", "engine/watch_retry.go", `!d.refused(it, c) && (it.atStart || !time.Now().Before(it.retryAt) || d.supersedes(it, c))`, fine, "TestWatchP8B6TargetDownForHours"},
-	{"deliveries before the first looks", "engine/watch_sink.go", `(it.dirty || d.firstLooks(it))`, "", "TestWatchT9StateOfYesterday"},
+	{"deliveries before the first looks", "engine/watch_sink.go", `(it.dirty || d.firstLooks(it) || d.unsettled(it.node))`, "", "TestWatchT9StateOfYesterday"},
 	{"fights", "engine/watch_sink.go", `c.Repair && now.Before(it.calmAt)`, "", "TestWatchFightIsBoundedWhoeverWins"},
 	{"rounds of a fight", "engine/deliver.go", `contested && c.Repair && k.hard != nil`, "", "TestWatchFightIsBoundedWhoeverWins"},
 	{"one in flight", "engine/watch_sink.go", `it.phase != idle || it.removed`, `(!removed(%q) && it.phase != idle) || it.removed`, "TestWatchI8OneInFlightForEachSink"},

@@ -334,7 +334,7 @@ func (d *Daemon) withheld(it *sinkItem, c *plan.SinkChange) bool {
 		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: it.addr.String() + " is paused"}
 		d.sinkState(it, StatePaused, pauseReason(d.isPaused(it.addr)), time.Time{})
 		return true
-	case c.Action.Delivers() && !restores(c) && (c.Repair || d.unknownOutcome(it)) && now.Before(d.started.Add(firstPatience)) && (it.dirty || d.firstLooks(it)):
+	case c.Action.Delivers() && !restores(c) && (c.Repair || d.unknownOutcome(it)) && now.Before(d.started.Add(firstPatience)) && (it.dirty || d.firstLooks(it) || d.unsettled(it.node)):
 		// What is there may be newer than what is known, after an older state was restored say, or
 		// somebody else's. It is dirty if a look ended while it was decided.
 		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: "the sources that " + it.addr.String() + " is made from are looked at first"}
