@@ -320,7 +320,7 @@ func TestWatchKeysThatAnEditTakesAwayWaitForApproval(t *testing.T) {
 	}
 	tests := map[string]struct{ before, after []string }{
 		"filter": {[]string{"main.hcl", followers}, []string{"main.hcl", filtered}},
-		"local":  {[]string{"main.hcl", byLocal(`["a", "b", "c"]`)}, []string{"main.hcl", byLocal(`["a", "c"]`)}},
+		"local":  {[]string{"main.hcl", byLocal(`["a", "b", "c", "d"]`)}, []string{"main.hcl", byLocal(`["a", "c", "d"]`)}},
 		"source": {
 			[]string{"main.hcl", followers, "others.json", `{"a":1,"c":3}`},
 			[]string{"main.hcl", strings.Replace(followers, "services.json", "others.json", 1)},
@@ -372,10 +372,15 @@ func TestWatchKeysThatAnEditTakesAwayWaitForApproval(t *testing.T) {
 						return !slices.ContainsFunc(d.status().Sinks, func(s *engine.SinkStatus) bool { return s.Address == b })
 					})
 					m.wantFile("out-a.json", "1")
-					m.replace("services.json", `{"a":1}`)
-					if name == "source" {
-						m.replace("others.json", `{"a":1}`)
+					bring := func(data string) {
+						m.replace("services.json", data)
+						if name == "source" {
+							m.replace("others.json", data)
+						}
 					}
+					bring(`{"a":1,"c":3,"d":4}`) // this daemon has seen what the edited for_each gives
+					d.awaitFile("out-d.json", "4")
+					bring(`{"a":1}`)
 					d.awaitNone("out-c.json")
 				})
 			}
