@@ -107,9 +107,11 @@ func (d *Daemon) showSink(s *scene, a address.Address) {
 		s.values[a] = it.exposed
 	}
 	w := it.waiting
-	if w == nil && it.busy() {
-		s.early = true
-		w = &plan.Wait{Kind: plan.BlockedBy, On: a.String(), Reason: fmt.Sprintf("it waits for %s, which is not finished", a)}
+	if it.busy() {
+		s.early = true // also with what it waited for before
+		if w == nil {
+			w = &plan.Wait{Kind: plan.BlockedBy, On: a.String(), Reason: fmt.Sprintf("it waits for %s, which is not finished", a)}
+		}
 	}
 	s.seeds = append(s.seeds, seed{a, it.wanted, w})
 }

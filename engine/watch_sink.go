@@ -256,6 +256,13 @@ func (d *Daemon) decided(it *sinkItem, x *decision) {
 	c := x.change
 	d.nameKept(c.Delivery)
 	d.meetSink(it, x)
+	if x.early && c.Action == plan.NoOp && x.waits != nil {
+		// Also one that has nothing to do itself would pass the wait on to its users, who would hear
+		// of no end of it. What it depends on says when it has finished.
+		it.dirty, it.limitAt = true, time.Time{}
+		d.settled(it)
+		return
+	}
 	moved := d.expose(it, x.exposed)
 	wanted, waiting := it.wanted, it.waiting
 	it.wanted, it.waiting = c.Wanted, x.waits
@@ -273,11 +280,6 @@ func (d *Daemon) decided(it *sinkItem, x *decision) {
 		rec.save(b, row)
 	}
 	d.record(b)
-	if x.early && c.Action == plan.NoOp && c.Wait != nil {
-		it.dirty = true // what it depends on says when it has finished
-		d.settled(it)
-		return
-	}
 	if !d.withheld(it, c) {
 		d.restorePayload(it.addr, x)
 		d.dispatch(it, x)
