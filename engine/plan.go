@@ -259,7 +259,7 @@ func (o *observer) fill(ctx context.Context, n *node, r *rendered, c *plan.SinkC
 			o.compute.Refuse(c, w, r.DependsOn)
 			return
 		}
-		c.Payload = encodePayload(n.addr.Kind, o.prog.spec.Dir, v, r.settings)
+		c.Payload = encodePayload(n.addr.Kind, o.prog.env(n.addr), v, r.settings)
 	}
 	o.storeBlobs(c, r.private)
 }

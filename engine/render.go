@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -453,7 +454,7 @@ func (e *Engine) sinkOf(a address.Address, p *state.Payload, v cty.Value) (provi
 		return nil, diags
 	}
 	env := providers.Env{
-		Address: a.String(), ModuleDir: p.ModuleDir, RootDir: p.ModuleDir, Environ: e.opts.Environ,
+		Address: a.String(), ModuleDir: p.ModuleDir, RootDir: cmp.Or(p.RootDir, p.ModuleDir), Environ: e.opts.Environ,
 		UserAgent: "tidegate/" + e.opts.Version, Logger: e.opts.Logger,
 	}
 	if e.spec != nil {
@@ -463,14 +464,17 @@ func (e *Engine) sinkOf(a address.Address, p *state.Payload, v cty.Value) (provi
 }
 
 // encodePayload writes a block down as it is to be applied.
-func encodePayload(kind, moduleDir string, v cty.Value, s *providers.SinkSettings) *state.Payload {
+func encodePayload(kind string, env providers.Env, v cty.Value, s *providers.SinkSettings) *state.Payload {
 	v = providers.Lasting(v)
 	plain, _ := mark.Reveal(v)
 	data, err := ctyjson.Marshal(plain, plain.Type())
 	if err != nil {
 		panic("engine: a known block does not marshal: " + err.Error())
 	}
-	p := &state.Payload{Kind: kind, Values: data, ModuleDir: moduleDir, OnDestroy: s.OnDestroy, OnDrift: s.OnDrift}
+	p := &state.Payload{Kind: kind, Values: data, ModuleDir: env.ModuleDir, OnDestroy: s.OnDestroy, OnDrift: s.OnDrift}
+	if env.RootDir != env.ModuleDir {
+		p.RootDir = env.RootDir
+	}
 	for it := v.ElementIterator(); it.Next(); {
 		name, e := it.Element()
 		if mark.Has(e) {

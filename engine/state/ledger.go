@@ -213,7 +213,8 @@ type Payload struct {
 	Kind      string          `json:"kind"`
 	Values    json.RawMessage `json:"values"`              // attributes as cty JSON with its type
 	Sensitive []string        `json:"sensitive,omitempty"` // names of top-level attributes that were marked
-	ModuleDir string          `json:"module_dir"`
+	ModuleDir string          `json:"module_dir"`          // of the module that the block stands in
+	RootDir   string          `json:"root_dir,omitempty"`  // of the root module, empty where it is ModuleDir
 	OnDestroy string          `json:"on_destroy"`
 	OnDrift   string          `json:"on_drift"`
 }
