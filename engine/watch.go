@@ -469,6 +469,7 @@ func (d *Daemon) call(ctx context.Context, f func()) error {
 func (d *Daemon) drain(cut context.CancelFunc) {
 	d.stopping = true
 	d.engine.emit(DaemonStopping{Grace: d.watch.Grace})
+	d.timers.Stop(commitTimer) // what could not be written is tried once more
 	over := time.NewTimer(d.watch.Grace)
 	defer over.Stop()
 	late := false

@@ -344,6 +344,31 @@ sink "file" "v" {
 	}
 }
 
+// A daemon that is stopped when there is room again, and before it would have tried again by itself,
+// writes down what it could not.
+func TestWatchStopsOnceTheStateCanBeWrittenAgain(t *testing.T) {
+	if !host.WithMounts(t) {
+		return
+	}
+	m := newModule(t, "main.hcl", copyOfFile, "app.json", `{"v":0}`)
+	if err := os.Mkdir(m.path(".tidegate"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	host.Mount(t, "-t", "tmpfs", "-o", "size=2m,mode=0700", "tmpfs", m.path(".tidegate"))
+	d := m.watch()
+	d.awaitFile("out.json", `{"v":0}`)
+	free := host.FillDisk(t, m.path(".tidegate/ballast"))
+	for i := 1; d.status().StateError == ""; i++ { // the state may have some room of its own left
+		m.replace("app.json", fmt.Sprintf(`{"v":%d}`, i))
+		looks := d.source("source.file.app").Looks
+		d.await("it was looked at", func() bool { return d.source("source.file.app").Looks > looks || d.status().StateError != "" })
+	}
+	free()
+	d.halt()
+	d = m.watch()
+	d.inStep()
+}
+
 // postTo sends a value to the listener and returns the status, 0 where there was no answer.
 func postTo(ctx context.Context, client *http.Client, address, body, id string) int {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/webhook/config", strings.NewReader(body))
