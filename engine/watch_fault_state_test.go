@@ -68,16 +68,16 @@ sink "sim" "after_%[1]s" {
 		w.with(func() { w.origin("c").hang = hang }) // and nobody knows what this one would say
 		w.with(func() { w.origin("b").hang = slow })
 		d = w.watch(m)
-		pass(4 * time.Second)
-		close(slow)
 		pass(500 * time.Millisecond)
+		close(slow)
+		pass(200 * time.Millisecond)
 		want := []string{"1", "2", "3", "4"}
 		wantValues(t, "a", w.got("a"), want...)
 		wantValues(t, "b", w.got("b"), append(slices.Clone(want), "5")...)
 		wantValues(t, "c, while its source is waited for", w.got("c"), want...)
 		// Of the third nobody knows better: it is restored to what is known, as it would be after
 		// somebody else changed it.
-		pass(time.Second)
+		pass(300 * time.Millisecond)
 		wantValues(t, "c", w.got("c"), append(slices.Clone(want), "1")...)
 		pass(time.Minute)
 		wantValues(t, "a", w.got("a"), want...)

@@ -86,11 +86,12 @@ func (it *sinkItem) busy() bool { return it.phase != idle || it.dirty || it.plan
 
 // Times of sinks.
 const (
-	firstPatience = 5 * time.Second // with sources at a start, before what was known of them is delivered
-	fightRepairs  = 5               // within fightWindow are a fight with another writer
-	fightWindow   = time.Minute
-	fightPause    = 10 * time.Minute
-	safetyDrift   = 30 * time.Minute // between looks at a target whose changes are notified
+	repairPatience  = 750 * time.Millisecond // with sources at a start, before a target is taken back to what was known of them
+	unknownPatience = 5 * time.Second        // likewise before a delivery is repeated that may have arrived
+	fightRepairs    = 5                      // within fightWindow are a fight with another writer
+	fightWindow     = time.Minute
+	fightPause      = 10 * time.Minute
+	safetyDrift     = 30 * time.Minute // between looks at a target whose changes are notified
 )
 
 // touch marks a sink as to be looked at.
@@ -336,12 +337,17 @@ func (d *Daemon) withheld(it *sinkItem, c *plan.SinkChange) bool {
 		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: it.addr.String() + " is paused"}
 		d.sinkState(it, StatePaused, pauseReason(d.isPaused(it.addr)), time.Time{})
 		return true
-	case c.Action.Delivers() && !restores(c) && (c.Repair || d.unknownOutcome(it)) && now.Before(d.started.Add(firstPatience)) && (it.dirty || d.firstLooks(it) || d.unsettled(it.node)):
+	case c.Action.Delivers() && now.Before(d.started.Add(d.patience(it, c))) && (it.dirty || d.firstLooks(it) || d.unsettled(it.node)):
 		// What is there may be newer than what is known, after an older state was restored say, or
 		// somebody else's. It is dirty if a look ended while it was decided.
 		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: "the sources that " + it.addr.String() + " is made from are looked at first"}
-		it.limitAt = d.started.Add(firstPatience)
+		it.limitAt = d.started.Add(d.patience(it, c))
 		d.sinkState(it, StateWaiting, it.waiting.Reason, it.limitAt)
+		for _, a := range it.node.sources {
+			if src := d.sources[a]; src != nil && !src.tried && !src.queued {
+				d.ask(src) // before its turn among all sources
+			}
+		}
 		return true
 	case c.Repair && now.Before(it.calmAt):
 		it.waiting = &plan.Wait{Kind: plan.BlockedBy, Reason: it.addr.String() + " is changed by another writer again and again"}
@@ -362,6 +368,20 @@ func (d *Daemon) withheld(it *sinkItem, c *plan.SinkChange) bool {
 		}
 	}
 	return false
+}
+
+// patience returns how long after its start a daemon waits for the first looks at a sink's sources
+// before it delivers what it knows of them.
+func (d *Daemon) patience(it *sinkItem, c *plan.SinkChange) time.Duration {
+	switch {
+	case restores(c):
+		return 0
+	case d.unknownOutcome(it):
+		return unknownPatience
+	case c.Repair:
+		return repairPatience
+	}
+	return 0
 }
 
 // restores reports whether a change only puts back what is missing, or a mode.
