@@ -173,11 +173,25 @@ func TestRemovedDecidesOverTheTarget(t *testing.T) {
 			if len(p.Sinks) != 1 || p.Sinks[0].Action != want {
 				t.Errorf("on_destroy %s, destroy %t: %s", policy, destroy, actionsOf(p))
 			}
+			if reason := strings.Join(p.Sinks[0].Reasons, "; "); !destroy && !strings.Contains(reason, "its removed block keeps it") {
+				t.Errorf("on_destroy %s: the reason is %q", policy, reason)
+			}
 			if _, there := m.read("a"); there == destroy {
 				t.Errorf("on_destroy %s, destroy %t: the target is there: %t", policy, destroy, there)
 			}
 			m.wantNoChanges()
 		}
+	}
+}
+
+// Whoever wants that deleted which nobody can delete is told so.
+func TestRemovedProgramCannotBeDeleted(t *testing.T) {
+	m := newModule(t, "main.hcl", `sink "exec" "a" { command = ["true"] }`)
+	m.mustApply()
+	m.write("main.hcl", "removed {\n  from = sink.exec.a\n  lifecycle {\n    destroy = true\n  }\n}\n")
+	p, _ := m.mustApply()
+	if reason := strings.Join(p.Sinks[0].Reasons, "; "); actionsOf(p) != "forget sink.exec.a" || !strings.Contains(reason, "cannot be deleted") {
+		t.Errorf("%s: %s", actionsOf(p), reason)
 	}
 }
 

@@ -183,6 +183,12 @@ func (o *observer) removal(ctx context.Context, a address.Address, users []addre
 	if by := o.prog.removedBy(a); by != nil && !o.options.Destroy {
 		r.OnDestroy = map[bool]string{true: "delete", false: "keep"}[by.Destroy && canDelete(payload)]
 		payload.OnDestroy = r.OnDestroy
+		switch {
+		case !by.Destroy:
+			r.Keeps = "its removed block keeps it"
+		case !canDelete(payload):
+			r.Keeps = fmt.Sprintf("what a sink of kind %s did cannot be deleted", payload.Kind)
+		}
 	}
 	if payload.OnDestroy != "delete" {
 		return r, nil

@@ -411,6 +411,9 @@ func (g *group) nearest(key address.Key) string {
 	case g.repeated.Count != nil:
 		return fmt.Sprintf(" Its instances are numbered from [0] to [%d].", len(g.keys)-1)
 	}
+	if len(g.keys) == 1 {
+		return fmt.Sprintf(" Its only instance is %s.", g.keys[0])
+	}
 	return fmt.Sprintf(" It has %d instances, such as %s.", len(g.keys), g.keys[0])
 }
 

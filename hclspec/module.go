@@ -1,6 +1,7 @@
 package hclspec
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -73,8 +74,14 @@ func declareModule(b *hcl.Block) declaration {
 		}
 	}
 	if attrs["source"] == nil {
-		diags = append(diags, errorAt(c.DefRange, "Missing module source",
-			"module %q has no source. Name the directory of the module, as in source = \"./service\".", c.Name))
+		at, hint := c.DefRange, ""
+		for _, name := range sortedKeys(c.Arguments) {
+			if near := didYouMean(name, []string{"source"}); near != "" {
+				at, hint = c.Arguments[name].NameRange, fmt.Sprintf(" It has %s.%s", name, near)
+			}
+		}
+		diags = append(diags, errorAt(at, "Missing module source",
+			"module %q has no source. Name the directory of the module, as in source = \"./service\".%s", c.Name, hint))
 	}
 	return declared(c, names, diags)
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -285,7 +286,7 @@ func (c *Computation) Removed(r *Removed) {
 	case c.destroy:
 		out.Reasons = []string{"the target stays as it is (on_destroy is keep)"}
 	default:
-		out.Reasons = []string{"no longer declared; the target stays as it is (on_destroy is keep)"}
+		out.Reasons = []string{fmt.Sprintf("no longer declared; the target stays as it is (%s)", cmp.Or(r.Keeps, "on_destroy is keep"))}
 	}
 	c.plan.Sinks = append(c.plan.Sinks, out)
 }

@@ -140,6 +140,7 @@ type Trigger struct {
 type Removed struct {
 	Address   address.Address
 	OnDestroy string
+	Keeps     string // why the target stays, where that is something else than on_destroy = "keep"
 	Payload   *state.Payload
 	Values    cty.Value
 	// Successor is a declared sink that writes the same path: the target is its own now.

@@ -9,3 +9,6 @@ module "c" {
 locals {
   dir = module.d.value
 }
+module "e" {
+  sorce = "./m"
+}
