@@ -278,7 +278,7 @@ func writeSources(t *familyWriter, st *engine.Status) {
 	}
 	count("tidegate_source_looks_total", "Looks at a source.", func(s *engine.SourceStatus) int64 { return s.Looks })
 	count("tidegate_source_changes_total", "Values accepted.", func(s *engine.SourceStatus) int64 { return s.Changes })
-	count("tidegate_source_rejections_total", "Candidates rejected by a rule or the decoder.", func(s *engine.SourceStatus) int64 { return s.Rejections })
+	count("tidegate_source_rejections_total", "Candidates rejected by a rule, or for being empty.", func(s *engine.SourceStatus) int64 { return s.Rejections })
 	count("tidegate_source_failures_total", "Looks that failed.", func(s *engine.SourceStatus) int64 { return s.Errors })
 	t.each("tidegate_source_staleness_seconds", "Seconds since a look or push was answered, or since the start where none was.", false, list,
 		func(i int) (float64, bool) {
