@@ -90,6 +90,12 @@ func (c *askedConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
+func (c *askedConn) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
 func (c *askedConn) Close() error {
 	c.set(&c.closed, true)
 	return c.Conn.Close()

@@ -91,13 +91,12 @@ func (c *Client) Do(ctx context.Context, p *Progress, name string, req *http.Req
 	if req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", of.userAgent)
 	}
-	p.start()
 	// The transport itself and not an http.Client: redirects are the caller's policy, and
 	// errors come without the URL, whose query may hold a credential.
 	if req.Context() != ctx {
 		req = req.WithContext(ctx)
 	}
-	resp, err := t.RoundTrip(req)
+	resp, err := roundTrip(ctx, p, t, req)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", name, p.explain(ctx, err))
 		if isRefusal(err) && isAddress(req.URL) {
@@ -107,4 +106,28 @@ func (c *Client) Do(ctx context.Context, p *Progress, name string, req *http.Req
 	}
 	p.reading()
 	return resp, nil
+}
+
+// roundTrip sends the request once more where nothing of it could leave, because the transport
+// took a connection for it that another exchange had just closed.
+func roundTrip(ctx context.Context, p *Progress, t http.RoundTripper, req *http.Request) (*http.Response, error) {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		p.start()
+		resp, err := t.RoundTrip(req)
+		if err == nil || !p.closed.Load() || ctx.Err() != nil {
+			return resp, err
+		}
+		if req.Body != nil {
+			if req.GetBody == nil {
+				return nil, err
+			}
+			if req.Body, err = req.GetBody(); err != nil {
+				return nil, err
+			}
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http/httptrace"
 	"sync"
+	"time"
 )
 
 // maxAttempts bounds how often the transport takes a connection for one exchange. It asks
@@ -23,12 +24,22 @@ type crowd struct {
 	on map[*tls.Conn]*occupied
 }
 
+// An exchange that was given a closed connection waits for firstPause before it asks for
+// another, then twice as long, up to longestPause. The transport drops the closed one as soon
+// as the goroutine that reads from it has run.
+const (
+	firstPause   = time.Millisecond
+	longestPause = 100 * time.Millisecond
+)
+
 type occupied struct {
 	exchanges int
 	doomed    bool
 }
 
-func (c *crowd) enter(conn *tls.Conn) {
+// enter reports whether the connection is still open. The transport hands out one that was
+// closed a moment ago until it has noticed.
+func (c *crowd) enter(conn *tls.Conn) (open bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.on == nil {
@@ -38,6 +49,7 @@ func (c *crowd) enter(conn *tls.Conn) {
 		c.on[conn] = &occupied{}
 	}
 	c.on[conn].exchanges++
+	return !conn.NetConn().(*askedConn).isClosed()
 }
 
 func (c *crowd) leave(conn *tls.Conn, doomed bool) {
@@ -54,17 +66,18 @@ func (c *crowd) leave(conn *tls.Conn, doomed bool) {
 	}
 }
 
-// got notes the connection of an exchange.
-func (p *Progress) got(ctx context.Context, info httptrace.GotConnInfo) {
+// got notes the connection of an exchange, and reports whether bytes can leave on it.
+func (p *Progress) got(ctx context.Context, info httptrace.GotConnInfo) (open bool) {
 	awaitNothingLeft(ctx, info.Conn)
 	conn, ok := info.Conn.(*tls.Conn)
 	if !ok || conn.ConnectionState().NegotiatedProtocol != "h2" {
-		return // it belongs to one exchange at a time, and ends with it
+		return true // it belongs to one exchange at a time, and ends with it
 	}
-	p.crowd.enter(conn)
+	open = p.crowd.enter(conn)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.conns = append(p.conns, conn)
+	return open
 }
 
 // leave ends an exchange.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"tidegate/providers"
 	"tidegate/providers/providertest/certs"
 )
 
@@ -62,5 +63,54 @@ func TestTimeoutDoomsTheSharedConnection(t *testing.T) {
 	}
 	if len(pool.crowd.on) != 0 {
 		t.Errorf("%d connections are still counted", len(pool.crowd.on))
+	}
+}
+
+// A connection that was closed for a timeout is handed out by the transport until its reader has
+// noticed. Whoever gets it has sent nothing yet and takes another.
+func TestConnectionClosedAMomentAgoFailsNobody(t *testing.T) {
+	ca := certs.NewCA(t)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if body, _ := io.ReadAll(r.Body); len(body) > 0 {
+			_, _ = w.Write(body)
+			return
+		}
+		<-r.Context().Done()
+	}))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Leaf("127.0.0.1", time.Now().Add(time.Hour))}}
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	pool := &Pool{}
+	t.Cleanup(pool.CloseIdle)
+	block := DefaultTLS()
+	block.CAFile = ca.File()
+	short, err := New(Options{Pool: pool, TLS: block, Timeout: "20ms"}, providers.Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	patient, err := New(Options{Pool: pool, TLS: block, Timeout: "10s"}, providers.Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		_, err := getWith(t.Context(), short, server.URL)
+		wantError(t, err, "timeout after 20ms")
+		req, err := http.NewRequest("POST", server.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		SetBody(req, "said once")
+		ctx, p, cancel := patient.Begin(t.Context())
+		resp, err := patient.Do(ctx, p, "POST", req)
+		if err != nil {
+			t.Fatalf("round %d: %v", i, err)
+		}
+		body, err := ReadBody(ctx, p, resp, 1<<10)
+		if err != nil || string(body) != "said once" || !p.Sent() {
+			t.Fatalf("round %d: %q, %v, sent %t", i, body, err, p.Sent())
+		}
+		_ = resp.Body.Close()
+		cancel()
 	}
 }

@@ -22,6 +22,7 @@ type Progress struct {
 	timeout time.Duration
 	step    atomic.Pointer[string]
 	sent    atomic.Bool
+	closed  atomic.Bool // the connection of the last attempt was closed before it began
 
 	attempts atomic.Int32
 	giveUp   context.CancelCauseFunc
@@ -46,6 +47,7 @@ func (p *Progress) Sent() bool { return p.sent.Load() }
 
 func (p *Progress) start() {
 	p.sent.Store(false)
+	p.closed.Store(false)
 	p.step.Store(&stepConnection)
 }
 
@@ -59,9 +61,10 @@ func (p *Progress) trace(ctx context.Context) *httptrace.ClientTrace {
 		TLSHandshakeStart: func() { p.step.Store(&stepHandshake) },
 		TLSHandshakeDone:  func(tls.ConnectionState, error) { p.step.Store(&stepConnection) },
 		GotConn: func(info httptrace.GotConnInfo) {
-			p.got(ctx, info)
+			open := p.got(ctx, info)
+			p.closed.Store(!open)
 			// From here on bytes may leave, even if writing them is never reported.
-			p.sent.Store(true)
+			p.sent.Store(open)
 			p.step.Store(&stepRequest)
 		},
 		WroteRequest: func(httptrace.WroteRequestInfo) { p.step.Store(&stepHeaders) },
