@@ -192,10 +192,12 @@ func logPause(l hclog.Logger, ev PauseChanged) {
 type logVersion string
 
 func (v logVersion) String() string {
-	const head, digits = "sha256:", 12
+	const digits = 12
 	s := string(v)
-	if rest, ok := strings.CutPrefix(s, head); ok && len(rest) > digits {
-		return head + rest[:digits]
+	for _, head := range []string{"sha256:", "hmac-sha256:"} {
+		if rest, ok := strings.CutPrefix(s, head); ok && len(rest) > digits {
+			return head + rest[:digits]
+		}
 	}
 	return s
 }

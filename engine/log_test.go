@@ -31,6 +31,7 @@ func TestLogLines(t *testing.T) {
 		want string // "" for no line
 	}{
 		{Accepted{Address: loggedSource, Version: hash}, "[INFO]  value accepted: address=source.http.app version=sha256:0123456789ab"},
+		{Accepted{Address: loggedSource, Version: "hmac-" + hash}, "[INFO]  value accepted: address=source.http.app version=hmac-sha256:0123456789ab"},
 		{DeliveryFinished{Address: loggedSink, Action: plan.Update, Target: "/x", Elapsed: 1234567}, "[INFO]  delivery finished: address=sink.file.app action=update target=/x elapsed=1.2ms"},
 		{DeliveryFinished{Address: loggedSink, Action: plan.Update, Target: "/x", Repair: true}, "[INFO]  target repaired: address=sink.file.app action=update target=/x elapsed=0ms"},
 		{DeliveryFinished{Address: loggedSink, Action: plan.Adopt, Target: "/x"}, "[INFO]  target adopted: address=sink.file.app action=adopt target=/x"},

@@ -1,6 +1,10 @@
 package hclspec
 
-import "github.com/hashicorp/hcl/v2"
+import (
+	"github.com/hashicorp/hcl/v2"
+
+	"tidegate/hclspec/typo"
+)
 
 // A Check is a block of assertions that only warn.
 type Check struct {
@@ -14,7 +18,7 @@ var checkSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "assert
 func declareCheck(b *hcl.Block) declaration {
 	c := &Check{Name: b.Labels[0], DefRange: headerRange(b)}
 	names := validNames(b)
-	content, diags := b.Body.Content(checkSchema)
+	content, diags := typo.Content(b.Body, checkSchema)
 	for _, d := range diags {
 		if d.Summary == "Unsupported block type" {
 			d.Detail = "A check holds assert blocks, and no others. The block of a rule is called assertion."

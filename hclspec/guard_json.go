@@ -7,6 +7,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/json"
 	"github.com/zclconf/go-cty/cty"
+
+	"tidegate/hclspec/typo"
 )
 
 // In JSON every text is a template that hcl parses again at each evaluation. jsonBody hands
@@ -14,7 +16,7 @@ import (
 type jsonBody struct{ hcl.Body }
 
 func (b jsonBody) Content(schema *hcl.BodySchema) (*hcl.BodyContent, hcl.Diagnostics) {
-	content, diags := b.Body.Content(schema)
+	content, diags := typo.Content(b.Body, schema)
 	return guardContent(content), diags
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"tidegate/hclspec/address"
+	"tidegate/hclspec/typo"
 )
 
 // A ModuleCall puts what another directory declares below module.NAME.
@@ -188,9 +189,10 @@ func (c *ModuleCall) checkArguments(child *Spec) hcl.Diagnostics {
 				"The module in %s has no variable %q.%s", c.Source, name, didYouMean(name, names)))
 		}
 	}
+	misspelled := diags
 	for _, name := range names {
 		v := child.Variables[name]
-		if v.Required() && c.Arguments[name] == nil {
+		if v.Required() && c.Arguments[name] == nil && !typo.Suggested(misspelled, name) {
 			diags = append(diags, errorAt(c.DefRange, "Missing argument",
 				"The module in %s needs a value of %q: its variable, declared at %s, has no default.", c.Source, name, v.DefRange))
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"tidegate/hclspec/address"
+	"tidegate/hclspec/typo"
 )
 
 // An Endpoint is one end of a move, or what was removed: a source or sink, an instance of one, or
@@ -40,7 +41,7 @@ var (
 )
 
 func declareMoved(b *hcl.Block) declaration {
-	content, diags := b.Body.Content(movedSchema)
+	content, diags := typo.Content(b.Body, movedSchema)
 	m := &Moved{DefRange: b.DefRange}
 	for name, into := range map[string]*Endpoint{"from": &m.From, "to": &m.To} {
 		attr := content.Attributes[name]
@@ -61,7 +62,7 @@ func declareMoved(b *hcl.Block) declaration {
 	case from.IsZero() != to.IsZero():
 		diags = append(diags, errorAt(m.To.Range, "Different things", "A module becomes another module, and a block another block: one end of this move is a module, the other is not."))
 	case from.Type != to.Type || from.Kind != to.Kind:
-		diags = append(diags, errorAt(m.To.Range, "Different kinds", "%s cannot become %s: what is known of the one means nothing to the other. Let the old one be removed.", m.From, m.To))
+		diags = append(diags, errorAt(m.To.Range, "Different kinds", "%s cannot become %s: what is known of the one means nothing to the other. Let the old one be removed.%s", m.From, m.To, didYouMean(from.Kind, []string{to.Kind})))
 	case from.Key != address.NoKey && to.Key == address.NoKey && from.Block() == to && m.From.Module == m.To.Module:
 	case m.From.same(m.To):
 		diags = append(diags, errorAt(m.To.Range, "Nothing moves", "Both ends of this move are %s.", m.From))
@@ -73,7 +74,7 @@ func declareMoved(b *hcl.Block) declaration {
 }
 
 func declareRemoved(b *hcl.Block) declaration {
-	content, diags := b.Body.Content(removedSchema)
+	content, diags := typo.Content(b.Body, removedSchema)
 	r := &Removed{DefRange: b.DefRange}
 	if attr := content.Attributes["from"]; attr != nil {
 		end, diag := endpoint(attr.Expr)
@@ -89,7 +90,7 @@ func declareRemoved(b *hcl.Block) declaration {
 		diags = append(diags, errorAt(b.DefRange, "Missing lifecycle block", "A removed block says what becomes of the target: write lifecycle { destroy = false } to let it stay, or true to delete it."))
 	}
 	for _, inner := range content.Blocks {
-		lifecycle, more := inner.Body.Content(lifecycleSchema)
+		lifecycle, more := typo.Content(inner.Body, lifecycleSchema)
 		diags = append(diags, more...)
 		diags = append(diags, decodeAttribute(lifecycle.Attributes, "destroy", &r.Destroy)...)
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"tidegate/hclspec/typo"
 )
 
 var outputSchema = &hcl.BodySchema{
@@ -19,7 +21,7 @@ var outputSchema = &hcl.BodySchema{
 func declareOutput(b *hcl.Block) declaration {
 	o := &Output{Name: b.Labels[0], DefRange: headerRange(b)}
 	names := validNames(b)
-	content, diags := b.Body.Content(outputSchema)
+	content, diags := typo.Content(b.Body, outputSchema)
 	diags = append(diags, decodeAttribute(content.Attributes, "description", &o.Description)...)
 	diags = append(diags, decodeAttribute(content.Attributes, "sensitive", &o.Sensitive)...)
 	if attr, ok := content.Attributes["value"]; ok {
@@ -76,7 +78,7 @@ var conditionSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{
 
 // decodeCondition reads a validation or precondition block; nil if a part is missing.
 func decodeCondition(b *hcl.Block) (*Condition, hcl.Diagnostics) {
-	content, diags := b.Body.Content(conditionSchema)
+	content, diags := typo.Content(b.Body, conditionSchema)
 	cond, ok := content.Attributes["condition"]
 	msg, ok2 := content.Attributes["error_message"]
 	if !ok || !ok2 {

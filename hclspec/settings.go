@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"tidegate/hclspec/typo"
 )
 
 // Version is the version that required_version is held against. A release build sets it.
@@ -44,7 +46,7 @@ var settingsSchema = &hcl.BodySchema{
 var pathsSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "read"}, {Name: "write"}}}
 
 func (s *Spec) decodeSettings(b *hcl.Block) hcl.Diagnostics {
-	content, diags := b.Body.Content(settingsSchema)
+	content, diags := typo.Content(b.Body, settingsSchema)
 	s.Settings.DefRange = b.DefRange
 	if attr, ok := content.Attributes["required_version"]; ok {
 		diags = append(diags, s.checkVersion(attr)...)
@@ -90,7 +92,7 @@ func (s *Spec) checkVersion(attr *hcl.Attribute) hcl.Diagnostics {
 }
 
 func (s *Spec) decodePaths(b *hcl.Block) hcl.Diagnostics {
-	content, diags := b.Body.Content(pathsSchema)
+	content, diags := typo.Content(b.Body, pathsSchema)
 	for name, into := range map[string]*[]string{"read": &s.Settings.PathsRead, "write": &s.Settings.PathsWrite} {
 		if attr, ok := content.Attributes[name]; ok {
 			list, listDiags := s.pathList(attr.Expr)

@@ -12,6 +12,7 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 
 	"tidegate/hclspec/scan"
+	"tidegate/hclspec/typo"
 )
 
 var variableSchema = &hcl.BodySchema{
@@ -31,7 +32,7 @@ func declareVariable(b *hcl.Block) declaration {
 		DefRange:   headerRange(b),
 	}
 	names := validNames(b)
-	content, diags := b.Body.Content(variableSchema)
+	content, diags := typo.Content(b.Body, variableSchema)
 	diags = append(diags, v.decodeAttributes(content.Attributes)...)
 	for _, inner := range content.Blocks {
 		c, condDiags := decodeCondition(inner)

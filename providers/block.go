@@ -12,6 +12,7 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 
 	"tidegate/hclspec/mark"
+	"tidegate/hclspec/typo"
 )
 
 // Block is the body of one block, taken apart once by its kind's schema. Its expressions are
@@ -27,6 +28,8 @@ type part struct {
 	attrs  []attribute
 	blocks []nested
 	rng    *hcl.Range // of the header
+
+	misspelled []string // what hcl takes an unknown name for
 }
 
 type attribute struct {
@@ -76,11 +79,13 @@ func (p *part) isDynamic() bool {
 // compile takes a body apart in which the named iterators of dynamic blocks are known.
 func compile(s *Schema, body hcl.Body, header *hcl.Range, iterators []string) (part, hcl.Diagnostics) {
 	p := part{schema: s, rng: header}
-	content, diags := body.Content(s.body())
+	content, diags := typo.Content(body, s.body())
 	p.attrs = make([]attribute, 0, len(content.Attributes))
 	for _, a := range s.Attributes {
 		if attr := content.Attributes[a.Name]; attr != nil {
 			p.attrs = append(p.attrs, attribute{a, iterate(attr.Expr, iterators)})
+		} else if typo.Suggested(diags, a.Name) {
+			p.misspelled = append(p.misspelled, a.Name)
 		}
 	}
 	for _, block := range content.Blocks {
@@ -104,7 +109,7 @@ func compile(s *Schema, body hcl.Body, header *hcl.Range, iterators []string) (p
 			})
 			found = found[:1]
 		}
-		if len(found) == 0 && b.Required {
+		if len(found) == 0 && b.Required && !typo.Suggested(diags, b.Name) {
 			diags = append(diags, &hcl.Diagnostic{
 				Severity: hcl.DiagError,
 				Summary:  fmt.Sprintf("Missing %s block", b.Name),
@@ -328,7 +333,7 @@ type Configured struct {
 
 	kind    *Kind
 	block   *Block
-	unknown []string // attributes and blocks that are unknown or missing
+	unknown []string // attributes and blocks that are unknown, missing or misspelled
 }
 
 // Configure decodes what Evaluate returned into the kind's structs. b may be nil: then the
@@ -343,6 +348,7 @@ func (k *Kind) Configure(values cty.Value, b *Block) (*Configured, hcl.Diagnosti
 	var raw *part
 	if b != nil {
 		raw = &b.part
+		c.unknown = append(c.unknown, b.meant("")...)
 	}
 	diags := k.Schema.decode(values, raw, false, reflect.ValueOf(c.Config).Elem())
 	if k.settings != nil {
@@ -350,6 +356,18 @@ func (k *Kind) Configure(values cty.Value, b *Block) (*Configured, hcl.Diagnosti
 		diags = append(diags, k.Schema.decode(values, raw, true, reflect.ValueOf(c.Settings).Elem())...)
 	}
 	return c, diags
+}
+
+// meant returns what is misspelled in a block and those within it.
+func (p *part) meant(prefix string) []string {
+	var names []string
+	for _, name := range p.misspelled {
+		names = append(names, prefix+name)
+	}
+	for i := range p.blocks {
+		names = append(names, p.blocks[i].meant(prefix+p.blocks[i].Name+".")...)
+	}
+	return names
 }
 
 // fill replaces what is unknown and returns its names, and those of required attributes and

@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"tidegate/hclspec/mark"
+	"tidegate/hclspec/typo"
 )
 
 // A dynamic block stands for as many nested blocks as its for_each has elements. It is taken
@@ -44,7 +45,7 @@ var dynamicSchema = &hcl.BodySchema{
 // compileDynamic takes a dynamic block apart; nil if that cannot be done. outer are the names
 // of the iterators around.
 func compileDynamic(b *NestedBlock, block *hcl.Block, outer []string) (*nested, hcl.Diagnostics) {
-	content, diags := block.Body.Content(dynamicSchema)
+	content, diags := typo.Content(block.Body, dynamicSchema)
 	d := &dynamic{iterator: b.Name, header: block.DefRange}
 	if a := content.Attributes["labels"]; a != nil {
 		diags = append(diags, mistakeAt(a.NameRange, "Unsupported argument",

@@ -28,6 +28,7 @@ var importTable = []struct {
 	{"hclspec/address", nil},
 	{"hclspec/mark", nil},
 	{"hclspec/scan", nil},
+	{"hclspec/typo", nil},
 	{"hclspec/decode", []string{"hclspec/mark", "hclspec/scan"}},
 	{"hclspec/encode", []string{"hclspec/decode"}},
 	{"hclspec/gotemplate", nil},
@@ -58,11 +59,11 @@ var importTable = []struct {
 	{"engine/cli", []string{"engine", "engine/modules", "engine/review", "engine/scenario", "engine/view", "engine/web", "engine/plan", "engine/state", "hclspec", "providers", "providers/userfile"}},
 }
 
-var leaves = []string{"hclspec/address", "hclspec/mark", "hclspec/scan", "hclspec/decode", "hclspec/encode", "hclspec/gotemplate"}
+var leaves = []string{"hclspec/address", "hclspec/mark", "hclspec/scan", "hclspec/typo", "hclspec/decode", "hclspec/encode", "hclspec/gotemplate"}
 
 // pure packages take values and return values: they meet no file, network, process or context.
 var (
-	purePackages = []string{"engine/plan", "engine/graph", "engine/diff", "hclspec/address", "hclspec/mark", "hclspec/scan", "hclspec/decode", "hclspec/encode", "hclspec/gotemplate"}
+	purePackages = []string{"engine/plan", "engine/graph", "engine/diff", "hclspec/address", "hclspec/mark", "hclspec/scan", "hclspec/typo", "hclspec/decode", "hclspec/encode", "hclspec/gotemplate"}
 	effects      = []string{"context", "database/sql", "io/fs", "net", "net/http", "os", "os/exec", "os/signal", "syscall"}
 )
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
@@ -248,6 +249,9 @@ func (c *Computation) waitOf(d *deciding) *Wait {
 			continue
 		}
 		w := &Wait{Kind: BlockedBy, On: up.sink.String(), Reason: fmt.Sprintf("waits for %s, which is %s: %s", up.sink, up.Kind, up.Reason)}
+		if rest, told := strings.CutPrefix(up.Reason, up.sink.String()+" "); told { // that it failed or is paused says more
+			w.Reason = fmt.Sprintf("waits for %s, which %s", up.sink, rest)
+		}
 		if up.Kind == Deferred {
 			w.Kind, w.Until = Deferred, up.Until
 		}

@@ -142,6 +142,18 @@ func TestWaits(t *testing.T) {
 			},
 		},
 		{
+			name: "a wait that speaks of its sink is told in its words",
+			rows: rows{rowOf(app, acked("v1")), rowOf(reload, acked("r1"))},
+			sinks: seen{
+				file(app, "v2", holding("v1"), func(o *SinkObservation) {
+					o.Blocked = &Wait{Kind: BlockedBy, Reason: "sink.file.app failed: no space left on device"}
+				}),
+				program(reload, "r2", after(app)),
+			},
+			want:   says{reload: "no-op for update (blocked)"},
+			reason: says{reload: "content changed / sink.file.app: waits for sink.file.app, which failed: no space left on device"},
+		},
+		{
 			name:  "who depends on a rejected sink is blocked",
 			rows:  rows{rowOf(app, acked("v1")), rowOf(reload, acked("r1"))},
 			sinks: seen{file(app, "v2", holding("v1"), blocked(RejectedByOwn)), program(reload, "r2", after(app))},

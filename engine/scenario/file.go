@@ -11,6 +11,7 @@ import (
 
 	"tidegate/hclspec"
 	"tidegate/hclspec/address"
+	"tidegate/hclspec/typo"
 )
 
 // File is one file of tests. Its runs share one world, in their order: what one has applied,
@@ -129,7 +130,7 @@ func failure(rng hcl.Range, summary, detail string, args ...any) *hcl.Diagnostic
 }
 
 func (r *reader) content(body hcl.Body, schema *hcl.BodySchema) *hcl.BodyContent {
-	c, diags := body.Content(schema)
+	c, diags := typo.Content(body, schema)
 	r.diags = append(r.diags, diags...)
 	return c
 }

@@ -15,6 +15,7 @@ import (
 
 	"tidegate/engine"
 	"tidegate/hclspec/mark"
+	"tidegate/hclspec/typo"
 )
 
 // DefaultAddress is where a listener block without address listens.
@@ -48,7 +49,7 @@ var (
 // unknown, as when nothing but the configuration is looked at, are passed over.
 func DecodeListener(body hcl.Body, ctx *hcl.EvalContext, dir string) (*Listener, hcl.Diagnostics) {
 	l := &Listener{Address: DefaultAddress, Range: body.MissingItemRange()}
-	content, diags := body.Content(listenerSchema)
+	content, diags := typo.Content(body, listenerSchema)
 	if attr := content.Attributes["address"]; attr != nil {
 		diags = append(diags, decodeAttr(attr, ctx, cty.String, func(v cty.Value) error {
 			l.Address = v.AsString()
@@ -94,7 +95,7 @@ func DecodeListener(body hcl.Body, ctx *hcl.EvalContext, dir string) (*Listener,
 }
 
 func (l *Listener) decodeTLS(block *hcl.Block, ctx *hcl.EvalContext, dir string) hcl.Diagnostics {
-	content, diags := block.Body.Content(tlsSchema)
+	content, diags := typo.Content(block.Body, tlsSchema)
 	l.TLS = new(TLS)
 	for name, into := range map[string]*string{"cert_file": &l.TLS.CertFile, "key_file": &l.TLS.KeyFile} {
 		attr := content.Attributes[name]
